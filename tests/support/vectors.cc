@@ -1,0 +1,46 @@
+#include "support/vectors.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include "countersign/ids.h"
+
+namespace countersign::testing {
+
+std::vector<VectorFile> vectors(std::string_view subfolder, std::string_view prefix) {
+    const char* root = std::getenv("COUNTERSIGN_VECTORS");
+    if (root == nullptr || *root == '\0') {
+        std::printf("skipped: vectors of %.*s (COUNTERSIGN_VECTORS is not set)\n",
+                    static_cast<int>(subfolder.size()),
+                    subfolder.data());
+        return {};
+    }
+    std::vector<VectorFile> files;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::filesystem::path(root) / subfolder)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with(prefix) || entry.path().extension() != ".json") continue;
+        std::ifstream stream(entry.path());
+        files.push_back({std::string(subfolder) + "/" + name, nlohmann::json::parse(stream)});
+    }
+    std::ranges::sort(files, {}, &VectorFile::name);
+    if (files.empty()) throw std::runtime_error("no vectors in " + std::string(subfolder));
+    return files;
+}
+
+std::vector<std::byte> unhex(std::string_view hex) {
+    auto bytes = from_hex(hex);
+    if (!bytes) throw std::invalid_argument("not hexadecimal: " + std::string(hex));
+    return *bytes;
+}
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+    const auto* first = reinterpret_cast<const std::byte*>(text.data());
+    return {first, first + text.size()};
+}
+
+}  // namespace countersign::testing
