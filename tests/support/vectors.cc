@@ -7,6 +7,8 @@
 #include <fstream>
 #include <stdexcept>
 
+#include <doctest/doctest.h>
+
 #include "countersign/ids.h"
 
 namespace countersign::testing {
@@ -14,7 +16,10 @@ namespace countersign::testing {
 std::vector<VectorFile> vectors(std::string_view subfolder, std::string_view prefix) {
     const char* root = std::getenv("COUNTERSIGN_VECTORS");
     if (root == nullptr || *root == '\0') {
-        std::printf("skipped: vectors of %.*s (COUNTERSIGN_VECTORS is not set)\n",
+        // One line for each test case that goes without: support/count.py counts them.
+        const auto* test = doctest::getContextOptions()->currentTest;
+        std::printf("skipped: %s (no vectors of %.*s: COUNTERSIGN_VECTORS is not set)\n",
+                    test == nullptr ? "outside of a test" : test->m_name,
                     static_cast<int>(subfolder.size()),
                     subfolder.data());
         return {};
