@@ -14,6 +14,9 @@
 
 namespace countersign {
 
+using Bytes = std::vector<std::byte>;
+using BytesView = std::span<const std::byte>;
+
 /// A name of `Size` bytes that says of what it is the name: ids of different kinds do not mix.
 template <class Tag, std::size_t Size>
 struct Id {

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <utility>
 
+#include <cstring>
+
 #include <sodium.h>
 
 #include "sealing/sodium.h"
@@ -31,6 +33,12 @@ PlainBytes PlainBytes::of_size(std::size_t size) {
         plain.size_ = size;
     }
     return plain;
+}
+
+PlainBytes PlainBytes::copy_of(std::span<const std::byte> bytes) {
+    PlainBytes copy = of_size(bytes.size());
+    if (!bytes.empty()) std::memcpy(copy.writable().data(), bytes.data(), bytes.size());
+    return copy;
 }
 
 PlainBytes::PlainBytes(PlainBytes&& other) noexcept

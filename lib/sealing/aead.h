@@ -49,6 +49,7 @@ class PlainBytes {
     PlainBytes() noexcept = default;
     /// `size` bytes of no particular value, to be filled through `writable()`.
     static PlainBytes of_size(std::size_t size);
+    static PlainBytes copy_of(std::span<const std::byte> bytes);
 
     PlainBytes(PlainBytes&& other) noexcept;
     PlainBytes& operator=(PlainBytes&& other) noexcept;

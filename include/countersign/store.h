@@ -1,0 +1,81 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "countersign/authentication.h"
+#include "countersign/error.h"
+#include "countersign/lockout.h"
+#include "countersign/log.h"
+#include "countersign/options.h"
+#include "countersign/users.h"
+
+namespace countersign {
+
+/// Who and where a store is.
+struct Status {
+    PoolId pool;
+    NodeId node;
+    std::string name;
+    NodeId primary;
+    std::string primary_name;
+    bool is_primary = false;
+    RootTerm root_term{};
+    Epoch epoch{};
+    LogSeq seq{};
+    std::string digest;  ///< what the last batch signs, in hexadecimal
+    std::uint64_t users = 0;
+    std::uint64_t incarnations =
+        0;                       ///< lives of this directory: 1 unless it was copied or restored
+    bool root_key_here = false;  ///< the root key's file still lies beside the directory
+    std::string key_provider;    ///< what the provider says of itself
+};
+
+/// A local identity store: the front door. The object owns its handles and locks, starts no thread
+/// and reads no environment variable. Calls are thread-safe and synchronous; those with a handler
+/// return at once and call it from Options::run_blocking's thread.
+class Store {
+  public:
+    /// Makes a pool and its first node, which holds every capability and is its primary, and the
+    /// file with the root key. All is durable on return; on an error nothing of it is left. Errors:
+    /// errc::store_exists, errc::invalid_argument (naming the option), errc::not_found (the parent
+    /// directory), errc::key_unavailable, errc::disk_full, errc::read_only, errc::io_error.
+    static Result<Store> create(Options options);
+    /// Opens what `create` or `join` made.
+    /// Errors: errc::not_a_store, errc::newer_format, errc::wrong_key, errc::key_unavailable,
+    /// errc::insecure_key_file, errc::corrupt, errc::read_only, errc::io_error.
+    static Result<Store> open(Options options);
+
+    Store(Store&&) noexcept;
+    Store& operator=(Store&&) noexcept;
+    /// Waits for calls that are under way; what waits for admission ends with errc::cancelled.
+    ~Store();
+
+    /// Decides one attempt to sign in, after one Argon2 and at most one durable write; whatever the
+    /// outcome, it was counted before the answer. The order of work is lib/README.md, "An attempt".
+    /// Errors (nothing was decided or counted): errc::overloaded, errc::timed_out, errc::cancelled,
+    /// errc::disk_full, errc::key_unavailable, errc::corrupt.
+    Result<SignInResult> authenticate(SignIn attempt);
+    void authenticate(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
+
+    Users users();
+    Lockout lockout();
+    Log log();
+
+    Result<Status> status();
+    /// Wraps this node's master key anew, with another provider or the same after its key changed.
+    /// Durable on return; the old provider opens nothing any more.
+    Result<void> rewrap(std::shared_ptr<KeyProvider> provider);
+
+    /// Does what falls due: scrub, retention, checkpoint, time floor, marker. Returns when to call
+    /// again; calling sooner does no harm. A slice of work takes a few milliseconds.
+    Instant run_due();
+
+  private:
+    explicit Store(std::unique_ptr<Hall> hall);
+    std::unique_ptr<Hall> hall_;
+};
+
+}  // namespace countersign

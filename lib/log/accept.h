@@ -1,0 +1,24 @@
+#pragma once
+
+#include <span>
+
+#include "log/ledger.h"
+
+namespace countersign::log {
+
+/// The replica's half of the log: verifies batches that another node sent and applies them, within
+/// one transaction of the caller's, which must be rolled back on any error: then nothing happened.
+///
+/// The batches follow one another. The last of each designation's run proves by its signature those
+/// before it, which it names through the chain, so a run costs one signature check. Batches that
+/// are held already are skipped. Each is applied row by row and must bring the digest that it
+/// signs.
+///
+/// Errors: errc::chain_gap when the first does not follow the head; errc::fork when one contradicts
+/// a batch that is held; errc::wrong_epoch when no known designation covers it (ask for those
+/// first); errc::bad_signature; errc::wrong_pool; errc::malformed, errc::too_large and
+/// errc::unsupported_version as `decode`; errc::digest_mismatch when the rows here, or the batch,
+/// are damaged. Returns the head after the last.
+Result<Head> accept(Ledger& ledger, std::span<const SignedBatch> batches);
+
+}  // namespace countersign::log

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <optional>
+
+#include "countersign/error.h"
+
+#include "log/batch.h"
+#include "sqlite/database.h"
+#include "sqlite/statement.h"
+
+namespace countersign::log {
+
+/// The tables `head` and `batch`, as `user_version` 1 of the file has them.
+extern const char* const schema_sql;
+
+/// The table `batch`: the signed batches of the branch that this store holds, one per seq, from
+/// some first one that retention left up to the head.
+class BatchTable {
+  public:
+    static Result<BatchTable> prepare(sqlite::Database& database);
+
+    /// `time` is the batch's own, by which retention counts its age.
+    Result<void> put(const SignedBatch& batch, UnixTime time);
+    Result<std::optional<SignedBatch>> get(LogSeq seq);
+    /// The lowest seq held; 0 when none is.
+    Result<LogSeq> first();
+    /// How many batches there are and how many bytes they hold.
+    struct Size {
+        std::uint64_t batches = 0;
+        std::uint64_t bytes = 0;
+    };
+    Result<Size> size();
+    /// The highest seq whose batch is older than `time`; 0 when none is.
+    Result<LogSeq> last_before(UnixTime time);
+    /// The highest seq such that it and all above it hold more than `bytes`; 0 when they do not.
+    Result<LogSeq> last_beyond(std::uint64_t bytes);
+    /// Erases at most `limit` batches, the lowest first, of those up to and with `last`; returns
+    /// how many went.
+    Result<std::uint64_t> erase_to(LogSeq last, std::uint64_t limit);
+
+  private:
+    BatchTable(sqlite::Statement put,
+               sqlite::Statement get,
+               sqlite::Statement first,
+               sqlite::Statement size,
+               sqlite::Statement last_before,
+               sqlite::Statement sizes_down,
+               sqlite::Statement erase);
+    sqlite::Statement put_;
+    sqlite::Statement get_;
+    sqlite::Statement first_;
+    sqlite::Statement size_;
+    sqlite::Statement last_before_;
+    sqlite::Statement sizes_down_;
+    sqlite::Statement erase_;
+};
+
+}  // namespace countersign::log

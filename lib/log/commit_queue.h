@@ -1,0 +1,124 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <semaphore>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "countersign/error.h"
+
+namespace countersign::log {
+
+/// The queue in which callers wait for the commit that they share: those who come while one is under
+/// way share the next. It has no thread: the first who waits leads, and commits for all. Thread-safe.
+/// `Write` is one caller's part; the commit sets its `outcome`, a Result.
+template <class Write>
+class CommitQueue {
+  public:
+    using Outcome = decltype(Write::outcome);
+    /// Commits a group, in the order of arrival, and sets every outcome.
+    using CommitGroup = std::function<void(std::span<Write* const>)>;
+    /// Runs a task that may block, now or later, on a thread of the application's.
+    using RunBlocking = std::function<void(std::function<void()>)>;
+
+    /// `limit` bounds how many wait.
+    CommitQueue(CommitGroup commit, std::size_t limit)
+        : commit_(std::move(commit)), limit_(limit) {}
+
+    /// Returns when the write is decided, leading the commit on this thread if it must.
+    /// Errors besides the commit's own: errc::overloaded.
+    Outcome commit(Write write) {
+        const auto waiter = std::make_shared<Waiter>(std::move(write));
+        waiter->told_to_lead = [raw = waiter.get()] {
+            raw->leads = true;
+            raw->woken.release();
+        };
+        waiter->decided = [raw = waiter.get()] { raw->woken.release(); };
+        enter(waiter);
+        waiter->woken.acquire();
+        if (waiter->leads) {
+            lead_one_group();
+            waiter->woken.acquire();  // the leader's own write is the first of its group
+        }
+        return std::move(waiter->write.outcome);
+    }
+
+    /// Returns at once; `done` is called on the thread that led the commit. To lead is a task for
+    /// `run_blocking`.
+    void commit_async(Write write,
+                      RunBlocking run_blocking,
+                      std::move_only_function<void(Outcome)> done) {
+        const auto waiter = std::make_shared<Waiter>(std::move(write));
+        waiter->handler = std::move(done);
+        waiter->told_to_lead = [this, run_blocking = std::move(run_blocking)] {
+            run_blocking([this] { lead_one_group(); });
+        };
+        waiter->decided = [raw = waiter.get()] { raw->handler(std::move(raw->write.outcome)); };
+        enter(waiter);
+    }
+
+  private:
+    struct Waiter {
+        explicit Waiter(Write moved) : write(std::move(moved)) {}
+        Write write;
+        std::function<void()> told_to_lead;
+        std::function<void()> decided;
+        std::binary_semaphore woken{0};  // of a caller that waits on its own thread
+        bool leads = false;
+        std::move_only_function<void(Outcome)> handler;
+    };
+
+    void enter(const std::shared_ptr<Waiter>& waiter) {
+        enum { wait, lead, refused } next = wait;
+        {
+            const std::lock_guard guard(mutex_);
+            if (waiting_.size() >= limit_) {
+                next = refused;
+            } else {
+                waiting_.push_back(waiter);
+                if (!std::exchange(led_, true)) next = lead;
+            }
+        }
+        if (next == lead) waiter->told_to_lead();
+        if (next == refused) {
+            waiter->write.outcome = errc::overloaded;
+            waiter->decided();
+        }
+    }
+
+    void lead_one_group() {
+        std::vector<std::shared_ptr<Waiter>> group;
+        {
+            const std::lock_guard guard(mutex_);
+            group.assign(waiting_.begin(), waiting_.end());
+            waiting_.clear();
+        }
+        std::vector<Write*> writes;
+        for (const auto& waiter : group) writes.push_back(&waiter->write);
+        commit_(writes);
+
+        std::shared_ptr<Waiter> successor;
+        {
+            const std::lock_guard guard(mutex_);
+            if (waiting_.empty()) {
+                led_ = false;
+            } else {
+                successor = waiting_.front();
+            }
+        }
+        if (successor) successor->told_to_lead();
+        for (const auto& waiter : group) waiter->decided();
+    }
+
+    const CommitGroup commit_;
+    const std::size_t limit_;
+    std::mutex mutex_;
+    std::deque<std::shared_ptr<Waiter>> waiting_;
+    bool led_ = false;  ///< someone commits, or has been told to
+};
+
+}  // namespace countersign::log

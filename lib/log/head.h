@@ -1,0 +1,35 @@
+#pragma once
+
+#include "countersign/error.h"
+
+#include "log/batch.h"
+#include "log/digest.h"
+#include "sqlite/database.h"
+#include "sqlite/statement.h"
+
+namespace countersign::log {
+
+/// Where this store stands: the last batch that it holds, and what its records add up to.
+struct Head {
+    Place place;  ///< of the last batch; seq 0: nothing yet
+    sealing::Hash256 hash;
+    UnixTime time{};
+    Digest digest;
+};
+
+/// The table `head`: one row, read first and written last in every transaction that changes
+/// records.
+class HeadRow {
+  public:
+    static Result<HeadRow> prepare(sqlite::Database& database);
+    /// The head of an empty log where there is no row yet.
+    Result<Head> read();
+    Result<void> write(const Head& head);
+
+  private:
+    HeadRow(sqlite::Statement read, sqlite::Statement write);
+    sqlite::Statement read_;
+    sqlite::Statement write_;
+};
+
+}  // namespace countersign::log

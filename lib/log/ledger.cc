@@ -1,0 +1,41 @@
+#include "log/ledger.h"
+
+#include <utility>
+
+namespace countersign::log {
+
+Result<Ledger> Ledger::prepare(sqlite::Database& database,
+                               PoolId pool,
+                               sealing::KeyView digest_key) {
+    auto reader = records::Reader::prepare(database);
+    if (!reader) return reader.error();
+    auto writer = records::Writer::prepare(database);
+    if (!writer) return writer.error();
+    auto head = HeadRow::prepare(database);
+    if (!head) return head.error();
+    auto batches = BatchTable::prepare(database);
+    if (!batches) return batches.error();
+    auto designations = membership::Designations::prepare(database);
+    if (!designations) return designations.error();
+    return Ledger{pool,
+                  RowHasher(digest_key),
+                  std::move(*reader),
+                  std::move(*writer),
+                  std::move(*head),
+                  std::move(*batches),
+                  std::move(*designations)};
+}
+
+Result<void> Ledger::apply(const records::Change& change, LogSeq seq, Digest& digest) {
+    const auto before = reader.get(change.name);
+    if (!before) return before.error();
+    if (auto written = writer.write(change, seq, *before); !written) return written;
+    if (*before) {
+        digest.subtract(
+            hash_row(change.name, (*before)->seq, (*before)->sealed, (*before)->handles));
+    }
+    if (change.put) digest.add(hash_row(change.name, seq, change.put->sealed, change.put->handles));
+    return {};
+}
+
+}  // namespace countersign::log
