@@ -1,0 +1,104 @@
+#include "sqlite/transaction.h"
+
+#include <cassert>
+#include <utility>
+
+#include "sqlite/connection.h"
+
+namespace countersign::sqlite {
+
+namespace {
+
+Result<void> start(Connection& connection, Fixed how, const char* doing) {
+    assert(!connection.transaction_open);
+    if (auto ready = connection.ready(); !ready) return ready;
+    const auto begun = connection.fixed(how, doing);
+    if (!begun) return begun.error();
+    connection.transaction_open = true;
+    return {};
+}
+
+void roll_back(Connection& connection) noexcept {
+    // A failed rollback leaves nothing to do: the file is as it was, and the handle says so later.
+    if (!sqlite3_get_autocommit(connection.handle)) {
+        (void)connection.fixed(Fixed::rollback, "rolling back in");
+    }
+    connection.transaction_open = false;
+    connection.rolled_back.reset();
+}
+
+/// Whether COMMIT failed before anything that a later reader of the log could take for a commit.
+/// The commit's last frame is written last and, where the disk needs no padding after it, a disk
+/// without room for it has not got it whole. Other failures can come after that frame was written.
+bool surely_not_committed(const Connection& connection, errc code) noexcept {
+    switch (code) {
+        case errc::busy:
+        case errc::already_exists:
+        case errc::invalid_argument:
+            return true;
+        case errc::disk_full:
+            return connection.powersafe_overwrite();
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+Transaction::Transaction(std::shared_ptr<Connection> connection)
+    : connection_(std::move(connection)) {}
+
+Result<Transaction> Transaction::begin(Database& database) {
+    assert(!database.read_only());
+    auto started = start(*database.connection_, Fixed::begin_immediate, "beginning to write to");
+    if (!started) return started.error();
+    return Transaction(database.connection_);
+}
+
+Transaction::~Transaction() {
+    if (connection_) roll_back(*connection_);
+}
+
+Result<void> Transaction::commit() {
+    assert(connection_);
+    const auto connection = std::move(connection_);
+    connection_ = nullptr;
+    if (auto ready = connection->ready(); !ready) {
+        roll_back(*connection);
+        return ready;
+    }
+    const auto committed = connection->fixed(Fixed::commit, "committing to");
+    if (committed) {
+        connection->transaction_open = false;
+        return {};
+    }
+    Error error = committed.error();
+    if (!surely_not_committed(*connection, error.code())) {
+        if (error.code() != errc::outcome_unknown) {
+            error = Error(errc::outcome_unknown,
+                          error.detail() + "; whether the write is on disk is not known");
+        }
+        connection->health->suspect(error.detail());
+    }
+    roll_back(*connection);
+    return error;
+}
+
+ReadTransaction::ReadTransaction(std::shared_ptr<Connection> connection)
+    : connection_(std::move(connection)) {}
+
+Result<ReadTransaction> ReadTransaction::begin(Database& database) {
+    auto started = start(*database.connection_, Fixed::begin, "beginning to read");
+    if (!started) return started.error();
+    ReadTransaction transaction(database.connection_);
+    // BEGIN alone fixes nothing: the snapshot is that of the first read.
+    const auto read = database.connection_->fixed(Fixed::first_read, "reading");
+    if (!read) return read.error();
+    return transaction;
+}
+
+ReadTransaction::~ReadTransaction() {
+    if (connection_) roll_back(*connection_);
+}
+
+}  // namespace countersign::sqlite
