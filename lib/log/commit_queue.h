@@ -13,9 +13,9 @@
 
 namespace countersign::log {
 
-/// The queue in which callers wait for the commit that they share: those who come while one is under
-/// way share the next. It has no thread: the first who waits leads, and commits for all. Thread-safe.
-/// `Write` is one caller's part; the commit sets its `outcome`, a Result.
+/// The queue in which callers wait for the commit that they share: those who come while one is
+/// under way share the next. It has no thread: the first who waits leads, and commits for all.
+/// Thread-safe. `Write` is one caller's part; the commit sets its `outcome`, a Result.
 template <class Write>
 class CommitQueue {
   public:
