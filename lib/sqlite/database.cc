@@ -73,6 +73,11 @@ Result<std::int32_t> Database::user_version() {
     return static_cast<std::int32_t>(*number);
 }
 
+Result<std::int64_t> Database::object_count() {
+    if (auto ready = connection_->ready(); !ready) return ready.error();
+    return connection_->number("SELECT count(*) FROM sqlite_schema");
+}
+
 std::int64_t Database::changed_rows() const noexcept {
     return sqlite3_changes64(connection_->handle);
 }

@@ -78,6 +78,8 @@ class Database {
     Result<std::int64_t> data_version();
     Result<std::int32_t> application_id();
     Result<std::int32_t> user_version();
+    /// How many tables, indexes, views and triggers the file has.
+    Result<std::int64_t> object_count();
     /// Rows changed by the last statement that ran.
     std::int64_t changed_rows() const noexcept;
 
