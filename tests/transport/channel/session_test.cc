@@ -1,5 +1,6 @@
 #include "channel/session.h"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <random>
@@ -76,6 +77,29 @@ TEST_CASE("channel: payloads at and above the Noise limit: carried, and refused 
     CHECK(plaintext == largest);
     CHECK(receiver.read_message(room, room).error() == errc::malformed);
     CHECK(receiver.read_message(message, plaintext).error() == errc::link_closed);
+}
+
+TEST_CASE("channel: one direction of a session is ended: the other goes on") {
+    auto [left, right] = two_sessions();
+    Bytes message(tag_size), plaintext;
+    left.end_sending();
+    CHECK(left.write_message({}, message).error() == errc::link_closed);
+    REQUIRE(right.write_message({}, message));
+    CHECK(left.read_message(message, plaintext));
+}
+
+TEST_CASE("channel: a handshake message shorter or longer than any can be: refused") {
+    std::mt19937_64 random(5);
+    const auto own = random_key_pair(random);
+    for (std::size_t size = 0; size <= ikpsk2_overhead_1; ++size) {
+        HandshakeState responder(ikpsk2, Role::responder, {}, own, {});
+        const Bytes message = random_bytes(random, size);
+        const auto exact = std::make_unique<std::byte[]>(size);  // a sanitizer sees its end
+        std::ranges::copy(message, exact.get());
+        CHECK(responder.read_message({exact.get(), size}).error() == errc::handshake_failed);
+    }
+    HandshakeState responder(ikpsk2, Role::responder, {}, own, {});
+    CHECK(responder.read_message(Bytes(max_message_size + 1)).error() == errc::handshake_failed);
 }
 
 TEST_CASE("channel: a handshake payload too large for a message: refused, the handshake goes on") {
