@@ -262,6 +262,12 @@ class SystemEnvironment final : public Environment {
         return system_failure("making the directory", path);
     }
 
+    Result<void> remove_file(const std::string& path) override {
+        if (::unlink(path.c_str()) == 0) return sync_parent(path);
+        if (errno == ENOENT) return {};
+        return system_failure_of_known("removing", path);
+    }
+
     std::optional<FileIdentity> identify(const std::string& path) override {
         struct stat status;
         if (::stat(path.c_str(), &status) != 0) return std::nullopt;

@@ -57,6 +57,9 @@ class Environment {
     /// Makes a directory, mode 0700 and on disk on return, unless there is one already.
     /// Errors: errc::not_found (its parent), errc::read_only, errc::disk_full, errc::io_error.
     virtual Result<void> make_directory(const std::string& path) = 0;
+    /// Removes a file's name, durably; that there is none is success.
+    /// Errors: errc::read_only, errc::io_error.
+    virtual Result<void> remove_file(const std::string& path) = 0;
     /// No value when there is no such file.
     virtual std::optional<FileIdentity> identify(const std::string& path) = 0;
     /// A lock, not yet held, on a file that is made if need be and never removed.

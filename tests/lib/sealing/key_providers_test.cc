@@ -58,6 +58,8 @@ class Counting final : public Environment {
     Result<void> write_file(const std::string&, std::span<const std::byte>, bool) override {
         return errc::io_error;
     }
+    Result<void> make_directory(const std::string&) override { return errc::io_error; }
+    Result<void> remove_file(const std::string&) override { return errc::io_error; }
     std::optional<FileIdentity> identify(const std::string&) override { return std::nullopt; }
     Result<std::unique_ptr<FileLock>> open_lock(const std::string&) override {
         return errc::io_error;
