@@ -5,14 +5,25 @@
 
 namespace countersign::attempts {
 
-CredentialId CredentialId::password(const UserId& user, PasswordVersion version) {
-    assert(value(version) != 0);
+CredentialId CredentialId::versioned(const UserId& user,
+                                     CredentialKind kind,
+                                     std::uint64_t version) {
+    assert(version != 0);
     CredentialId credential;
     credential.user_ = user;
+    credential.kind_ = kind;
     for (std::size_t i = 0; i < credential.part_.size(); ++i) {
-        credential.part_[i] = static_cast<std::byte>(value(version) >> (8 * i));
+        credential.part_[i] = static_cast<std::byte>(version >> (8 * i));
     }
     return credential;
+}
+
+CredentialId CredentialId::password(const UserId& user, PasswordVersion version) {
+    return versioned(user, CredentialKind::password, value(version));
+}
+
+CredentialId CredentialId::recovery(const UserId& user, std::uint64_t version) {
+    return versioned(user, CredentialKind::recovery, version);
 }
 
 CredentialId CredentialId::totp(const UserId& user, const TotpId& totp) {
@@ -39,8 +50,9 @@ Result<CredentialId> CredentialId::from_bytes(std::span<const std::byte> bytes) 
     credential.kind_ = static_cast<CredentialKind>(bytes[UserId::size]);
     switch (credential.kind_) {
         case CredentialKind::password:
+        case CredentialKind::recovery:
             if (credential.part_ == decltype(credential.part_){}) {
-                return Error(errc::malformed, "the versions of a password begin with 1");
+                return Error(errc::malformed, "the versions of a credential begin with 1");
             }
             return credential;
         case CredentialKind::totp:

@@ -51,6 +51,8 @@ std::string_view name(SignatureKind kind) noexcept {
             return "admission";
         case SignatureKind::spent:
             return "spent";
+        case SignatureKind::challenge:
+            return "challenge";
     }
     assert(false);
     return {};

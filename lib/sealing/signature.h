@@ -29,6 +29,7 @@ enum class SignatureKind {
     token,
     admission,
     spent,
+    challenge,
 };
 
 /// The word between the slashes: "batch".
