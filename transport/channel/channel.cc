@@ -167,7 +167,7 @@ Result<void> Channel::on_first_2(std::span<const std::byte> message, Instant now
 Result<void> Channel::on_transport(std::span<const std::byte> message, Instant now) {
     std::vector<std::byte> plaintext(message.size() - tag_size);
     Session& session = retiring_ ? *retiring_ : *session_;
-    const auto read = session.read_message(message, plaintext);
+    auto read = session.read_message(message, plaintext);
     if (!read) return read;
     if (phase_ == Phase::unconfirmed) {
         phase_ = Phase::open;
@@ -226,7 +226,7 @@ Result<void> Channel::on_renewal_2(std::span<const std::byte> message, Instant n
     }
     auto payload = handshake_->read_message(message);
     if (!payload) return payload.error();
-    const auto sent = append_transport(unsent_, *session_, Kind::switch_keys, {}, {});
+    auto sent = append_transport(unsent_, *session_, Kind::switch_keys, {}, {});
     if (!sent) return sent;
     adopt_session(now);
     renewal_ = Renewal::none;

@@ -93,7 +93,7 @@ Result<void> CipherState::decrypt_with_ad(std::span<const std::byte> associated,
 void CipherState::rekey() {
     assert(key_.size() == key_size && "a moved-from CipherState");
     const std::array<unsigned char, key_size> zeros{};
-    std::array<unsigned char, key_size + tag_size> sealed;
+    std::array<unsigned char, key_size + tag_size> sealed{};
     crypto_aead_chacha20poly1305_ietf_encrypt(sealed.data(),
                                               nullptr,
                                               zeros.data(),

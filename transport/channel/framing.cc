@@ -140,7 +140,7 @@ Result<void> append_frame(std::vector<std::byte>& stream,
     if (frame.size() > max_frame_size) {
         return Error(errc::too_large, "a frame of the channel holds at most 9 MiB");
     }
-    std::array<std::byte, frame_size_size> total;
+    std::array<std::byte, frame_size_size> total{};
     for (std::size_t i = 0; i < total.size(); ++i) {
         total[i] = static_cast<std::byte>(frame.size() >> (8 * (total.size() - 1 - i)));
     }

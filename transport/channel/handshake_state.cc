@@ -130,13 +130,14 @@ Result<void> HandshakeState::mix_dh(Token token) {
     const bool theirs_is_static =
         token == Token::ss || (initiator ? token == Token::es : token == Token::se);
     const auto& theirs = theirs_is_static ? remote_static_ : remote_ephemeral_;
-    assert(theirs && (mine_is_static ? static_key_ != nullptr : ephemeral_.has_value()));
-    const Secret& mine = mine_is_static ? static_key_->private_key : ephemeral_->private_key;
+    const KeyPair* mine = mine_is_static ? static_key_.get() : ephemeral_ ? &*ephemeral_ : nullptr;
+    assert(mine != nullptr && theirs);
 
     Secret shared = Secret::of_size(key_size);
     // libsodium refuses an all-zero result, which points of low order give (RFC 7748 section 6.1).
-    if (crypto_scalarmult(output(shared.writable()), input(mine.bytes()), input(theirs->bytes)) !=
-        0) {
+    if (crypto_scalarmult(output(shared.writable()),
+                          input(mine->private_key.bytes()),
+                          input(theirs->bytes)) != 0) {
         return errc::handshake_failed;
     }
     symmetric_->mix_key(shared.bytes());
