@@ -40,7 +40,7 @@ TEST_CASE("credential: bytes that no credential has: malformed") {
     CHECK(CredentialId::from_bytes(std::span(bytes).first(24)).error() == errc::malformed);
     CHECK(CredentialId::from_bytes({}).error() == errc::malformed);
     auto kind = bytes;
-    kind[16] = std::byte{3};
+    kind[16] = std::byte{4};
     CHECK(CredentialId::from_bytes(kind).error() == errc::malformed);
     auto version = bytes;
     version[17] = std::byte{0};
