@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cassert>
+#include <cerrno>
 #include <new>
 #include <utility>
 
@@ -31,13 +32,19 @@ FaultyVfs::Verdict judge(sqlite3_file* file, Io call) {
     return ours(file).faults->judge(call, ours(file).name);
 }
 
+/// SQLite asks for `errno` after a call that failed.
+int failed(const FaultyVfs::Verdict& verdict) noexcept {
+    errno = verdict.system_errno;
+    return verdict.code;
+}
+
 /// Makes a call that either happens whole or not at all.
 template <class Call>
 int judged(sqlite3_file* file, Io kind, Call call) {
     const auto verdict = judge(file, kind);
     if (verdict.code == SQLITE_OK) return call(*ours(file).real, real_methods(file));
     if (verdict.done_before) (void)call(*ours(file).real, real_methods(file));
-    return verdict.code;
+    return failed(verdict);
 }
 
 int close_file(sqlite3_file* file) {
@@ -57,7 +64,7 @@ int write(sqlite3_file* file, const void* from, int size, sqlite3_int64 at) {
         const int code = real_methods(file).xWrite(ours(file).real, from, part, at);
         if (verdict.code == SQLITE_OK) return code;
     }
-    return verdict.code;
+    return failed(verdict);
 }
 
 int truncate(sqlite3_file* file, sqlite3_int64 size) {
@@ -110,7 +117,7 @@ int map_shared(sqlite3_file* file, int region, int size, int extend, void volati
     const auto verdict = judge(file, io_shared_memory);
     if (verdict.code != SQLITE_OK) {
         *at = nullptr;
-        return verdict.code;
+        return failed(verdict);
     }
     return real_methods(file).xShmMap(ours(file).real, region, size, extend, at);
 }
@@ -121,7 +128,7 @@ int lock_shared(sqlite3_file* file, int offset, int count, int flags) {
     };
     if ((flags & SQLITE_SHM_UNLOCK) != 0) return call();
     const auto verdict = judge(file, io_lock);
-    return verdict.code == SQLITE_OK ? call() : verdict.code;
+    return verdict.code == SQLITE_OK ? call() : failed(verdict);
 }
 
 void shared_barrier(sqlite3_file* file) {
@@ -168,7 +175,7 @@ FaultyVfs& faults_of(sqlite3_vfs* vfs) noexcept {
 int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
     file->pMethods = nullptr;
     const auto verdict = faults_of(vfs).judge(io_open, name ? name : "");
-    if (verdict.code != SQLITE_OK) return verdict.code;
+    if (verdict.code != SQLITE_OK) return failed(verdict);
     auto* const real =
         reinterpret_cast<sqlite3_file*>(reinterpret_cast<char*>(file) + sizeof(File));
     const int code = default_vfs().xOpen(&default_vfs(), name, real, flags, out_flags);
@@ -187,7 +194,7 @@ int remove(sqlite3_vfs* vfs, const char* name, int sync_directory) {
         const int code = default_vfs().xDelete(&default_vfs(), name, sync_directory);
         if (verdict.code == SQLITE_OK) return code;
     }
-    return verdict.code;
+    return failed(verdict);
 }
 
 }  // namespace
@@ -265,7 +272,7 @@ int FaultyVfs::fired() const {
 
 FaultyVfs::Verdict FaultyVfs::judge(Io call, std::string_view file) {
     const std::lock_guard guard(mutex_);
-    if (crashed_) return {.code = SQLITE_IOERR};
+    if (crashed_) return {.code = SQLITE_IOERR, .system_errno = EIO};
     bool counted = false;
     for (Counted& known : counts_) {
         if (known.call != call || known.file != file) continue;
@@ -282,6 +289,7 @@ FaultyVfs::Verdict FaultyVfs::judge(Io call, std::string_view file) {
         const bool fires = fault.for_good ? planned.seen >= fault.nth : planned.seen == fault.nth;
         if (!fires || verdict.code != SQLITE_OK) continue;
         verdict = {.code = fault.code,
+                   .system_errno = fault.system_errno,
                    .half_written = fault.half_written,
                    .done_before = fault.done_before};
     }

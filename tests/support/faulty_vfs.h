@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct Fault {
     std::string file_suffix;    ///< only on files whose names end so: "-wal"; empty: on all
     int nth = 1;                ///< counted from the planning of the fault, from 1
     int code = 0;               ///< the SQLite result code that the call gives
+    int system_errno = EIO;     ///< what the system seems to have said
     bool for_good = false;      ///< every later call of these fails too
     bool half_written = false;  ///< a failing write first writes the first half of its bytes
     bool done_before = false;   ///< the call takes effect, and then reports failure
@@ -61,6 +63,7 @@ class FaultyVfs {
 
     struct Verdict {
         int code = 0;  ///< 0: the call goes through
+        int system_errno = 0;
         bool half_written = false;
         bool done_before = false;
     };

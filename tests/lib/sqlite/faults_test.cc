@@ -200,8 +200,9 @@ TEST_CASE("sqlite: recovery's own sync fails: stopped, even when the disk is wel
     Rig rig;
     {
         Database database = rig.open();
+        REQUIRE(put(database, 1));
         rig.vfs.plan({.calls = io_sync, .code = SQLITE_IOERR_FSYNC, .for_good = true});
-        REQUIRE_FALSE(put(database, 1));
+        REQUIRE_FALSE(put(database, 2));
     }
     CHECK(recover(rig.path, rig.options).error() == errc::outcome_unknown);
     rig.vfs.heal();
@@ -248,6 +249,30 @@ TEST_CASE("sqlite: a write to the log fails in COMMIT although it was made: outc
                   .done_before = true});
     CHECK(put(database, 3).error() == errc::outcome_unknown);
     CHECK_FALSE(database.health().sound());
+}
+
+TEST_CASE("sqlite: no room for the log's index, after the commit is on disk: outcome unknown") {
+    Rig rig;
+    rig.options.cache_bytes = 64 << 20;
+    {
+        Database database = rig.open();
+        auto transaction = Transaction::begin(database);
+        REQUIRE(transaction);
+        auto insert = database.prepare("INSERT INTO t (id, body) VALUES (?, zeroblob(10000000))");
+        REQUIRE(insert);
+        REQUIRE(insert->run(1));
+        REQUIRE(insert->run(2));  // more pages than the index's first block has room for
+        rig.vfs.plan({.calls = io_shared_memory,
+                      .code = SQLITE_IOERR_SHMSIZE,
+                      .system_errno = ENOSPC,
+                      .for_good = true});
+        CHECK(transaction->commit().error() == errc::outcome_unknown);
+        CHECK(rig.vfs.fired() > 0);
+    }
+    rig.vfs.heal();
+    REQUIRE(recover(rig.path, rig.options));
+    Database database = rig.open();
+    CHECK(count(database).value() == 2);
 }
 
 TEST_CASE("sqlite: each result code of a read: the caller's code and a remedy") {
