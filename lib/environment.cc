@@ -59,7 +59,6 @@ Error system_failure(std::string_view doing, const std::string& path) {
         case EACCES:
         case EPERM:
         case EROFS:
-        case ELOOP:
             code = errc::read_only;
             remedy = "give this user permission on the directory and its files";
             break;

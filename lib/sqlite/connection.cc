@@ -29,7 +29,7 @@ bool is_sync_failure(int code) noexcept {
     return code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
 }
 
-errc meaning_of_errno(int system_errno, errc otherwise) noexcept {
+errc meaning_of_failed_open(int system_errno) noexcept {
     switch (system_errno) {
         case ENOENT:
         case ENOTDIR:
@@ -42,7 +42,21 @@ errc meaning_of_errno(int system_errno, errc otherwise) noexcept {
         case EDQUOT:
             return errc::disk_full;
         default:
-            return otherwise;
+            return errc::io_error;
+    }
+}
+
+/// Of an open file: SQLite reports a quota that is used up, or a file system that turned read-only,
+/// as any failure of the disk.
+errc meaning_of_failed_io(int system_errno) noexcept {
+    switch (system_errno) {
+        case EROFS:
+            return errc::read_only;
+        case ENOSPC:
+        case EDQUOT:
+            return errc::disk_full;
+        default:
+            return errc::io_error;
     }
 }
 
@@ -106,8 +120,9 @@ errc meaning(int code, int system_errno) noexcept {
         case SQLITE_PERM:
             return errc::read_only;
         case SQLITE_CANTOPEN:
+            return meaning_of_failed_open(system_errno);
         case SQLITE_IOERR:
-            return meaning_of_errno(system_errno, errc::io_error);
+            return meaning_of_failed_io(system_errno);
         case SQLITE_NOTADB:
         case SQLITE_CORRUPT:
         case SQLITE_ERROR:  // our own SQL is right, so the schema in the file is not ours

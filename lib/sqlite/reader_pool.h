@@ -105,9 +105,11 @@ class ReaderPool {
 
     void take_back(std::unique_ptr<Reader> reader) {
         assert(!reader || !reader->database.in_transaction());
+        // Closed before it counts as returned: recovery begins when none is out.
+        if (!options_.health->sound()) reader.reset();
         const std::lock_guard guard(mutex_);
         --leased_;
-        if (reader && options_.health->sound()) idle_.push_back(std::move(reader));
+        if (reader) idle_.push_back(std::move(reader));
         available_.notify_all();
     }
 

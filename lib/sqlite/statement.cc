@@ -55,6 +55,7 @@ class Prepared {
     int bind_one(int place, const Value& value, Lifetime lifetime);
     int bind_bytes(int place, Value::Kind kind, const void* data, std::size_t size, bool copy);
     void finish() noexcept;
+    Error end(Error error);
     bool holds(int column, int type);
     Error wrong_type(int column) const;
     const char* doing() const noexcept {
@@ -66,6 +67,8 @@ class Prepared {
     std::vector<Column> columns;
     bool active = false;  ///< Rows are out
     bool on_row = false;
+    bool ended = false;  ///< no row is left; stepping on would begin anew
+    std::optional<Error> failure;
     int mistyped = -1;  ///< a column of this row that an accessor found to be of another type
 
   private:
@@ -131,7 +134,16 @@ void Prepared::finish() noexcept {
     kept_size_ = 0;
     active = false;
     on_row = false;
+    ended = false;
+    failure.reset();
     mistyped = -1;
+}
+
+/// Ends the rows with `error`, now and each time that another is asked for.
+Error Prepared::end(Error error) {
+    on_row = false;
+    failure = error;
+    return error;
 }
 
 bool Prepared::holds(int column, int type) {
@@ -158,17 +170,24 @@ Rows::~Rows() {
 Result<bool> Rows::next() {
     Prepared& prepared = *prepared_;
     if (auto ready = prepared.connection->ready(); !ready) return ready.error();
-    if (prepared.mistyped >= 0) return prepared.wrong_type(prepared.mistyped);
+    if (prepared.failure) return *prepared.failure;
+    if (prepared.ended) return false;
+    if (auto typed = check(); !typed) return prepared.end(typed.error());
     prepared.on_row = false;
     const int code = sqlite3_step(prepared.statement);
-    if (code == SQLITE_DONE) return false;
-    if (code != SQLITE_ROW) return prepared.connection->fail(code, prepared.doing());
+    if (code == SQLITE_DONE) {
+        prepared.ended = true;
+        return false;
+    }
+    if (code != SQLITE_ROW) {
+        return prepared.end(prepared.connection->fail(code, prepared.doing()));
+    }
     for (int column = 0; const Column& expected : prepared.columns) {
         const int actual = sqlite3_column_type(prepared.statement, column);
         const bool wrong = actual == SQLITE_NULL
                                ? expected.not_null
                                : expected.type != SQLITE_NULL && expected.type != actual;
-        if (wrong) return prepared.wrong_type(column);
+        if (wrong) return prepared.end(prepared.wrong_type(column));
         ++column;
     }
     prepared.on_row = true;

@@ -29,14 +29,15 @@ void roll_back(Connection& connection) noexcept {
 
 /// Whether COMMIT failed before anything that a later reader of the log could take for a commit.
 /// The commit's last frame is written last and, where the disk needs no padding after it, a disk
-/// without room for it has not got it whole. Other failures can come after that frame was written.
-bool surely_not_committed(const Connection& connection, errc code) noexcept {
-    switch (code) {
-        case errc::busy:
-        case errc::already_exists:
-        case errc::invalid_argument:
+/// without room for it has not got it whole. Any other failure of the disk can come after that
+/// frame.
+bool surely_not_committed(const Connection& connection, int code) noexcept {
+    switch (code & 0xff) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+        case SQLITE_CONSTRAINT:
             return true;
-        case errc::disk_full:
+        case SQLITE_FULL:
             return connection.powersafe_overwrite();
         default:
             return false;
@@ -73,7 +74,8 @@ Result<void> Transaction::commit() {
         return {};
     }
     Error error = committed.error();
-    if (!surely_not_committed(*connection, error.code())) {
+    const int code = sqlite3_extended_errcode(connection->handle);
+    if (!surely_not_committed(*connection, code)) {
         if (error.code() != errc::outcome_unknown) {
             error = Error(errc::outcome_unknown,
                           error.detail() + "; whether the write is on disk is not known");
