@@ -1,9 +1,8 @@
 #include "sealing/aead.h"
 
 #include <cassert>
-#include <utility>
-
 #include <cstring>
+#include <utility>
 
 #include <sodium.h>
 

@@ -1,13 +1,15 @@
 #include "sealing/argon2.h"
 
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <sodium.h>
+#include <sys/mman.h>
 
+#include "sealing/hash.h"
 #include "sealing/sodium.h"
 
 namespace countersign::sealing {
@@ -37,11 +39,11 @@ std::optional<std::uint32_t> take_number(std::string_view& rest) {
     return number;
 }
 
-/// The number of bytes that canonical base64 without padding stands for.
-std::optional<std::size_t> decoded_size(std::string_view base64) {
-    std::array<unsigned char, max_phc_size> bytes;
+/// The bytes that canonical base64 without padding stands for.
+std::optional<std::vector<std::byte>> decoded(std::string_view base64) {
+    std::vector<std::byte> bytes(max_phc_size);
     std::size_t size = 0;
-    if (sodium_base642bin(bytes.data(),
+    if (sodium_base642bin(output(bytes),
                           bytes.size(),
                           base64.data(),
                           base64.size(),
@@ -51,32 +53,32 @@ std::optional<std::size_t> decoded_size(std::string_view base64) {
                           sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0) {
         return std::nullopt;
     }
-    return size;
+    bytes.resize(size);
+    return bytes;
 }
 
 Result<PasswordHash> refuse(const char* why) {
     return Error(errc::invalid_hash, why);
 }
 
-Result<void> check_caps(const PasswordHash& hash) {
-    const auto& cost = hash.cost;
+Result<void> check_caps(Argon2Cost cost, std::uint32_t lanes) {
     if (cost.memory_kib > max_argon2_memory_kib) {
         return Error(errc::invalid_hash, "it asks for more than 256 MiB of memory");
     }
     if (cost.passes < 1 || cost.passes > max_argon2_passes) {
         return Error(errc::invalid_hash, "it asks for other than 1 to 10 passes");
     }
-    if (hash.lanes < 1 || hash.lanes > max_argon2_lanes) {
+    if (lanes < 1 || lanes > max_argon2_lanes) {
         return Error(errc::invalid_hash, "it asks for other than 1 to 8 lanes");
     }
-    if (cost.memory_kib < min_memory_kib_per_lane * hash.lanes) {
+    if (cost.memory_kib < min_memory_kib_per_lane * lanes) {
         return Error(errc::invalid_hash, "it asks for less than 8 KiB of memory for each lane");
     }
     return {};
 }
 
 bool in_range(Argon2Cost cost) {
-    return check_caps({.cost = cost}).has_value();
+    return check_caps(cost, 1).has_value();
 }
 
 void append_base64(std::string& text, std::span<const std::byte> bytes) {
@@ -84,6 +86,34 @@ void append_base64(std::string& text, std::span<const std::byte> bytes) {
     std::array<char, sodium_base64_ENCODED_LEN(argon2_hash_size, variant)> encoded;
     static_assert(argon2_salt_size <= argon2_hash_size);
     text += sodium_bin2base64(encoded.data(), encoded.size(), input(bytes), bytes.size(), variant);
+}
+
+/// Text that is never a null pointer, which libsodium's declarations forbid.
+std::string_view text_of(const Secret& password) {
+    return password.empty() ? std::string_view("") : password.text();
+}
+
+/// Asks the system as libsodium does. The pages are not touched, so this costs next to nothing.
+bool can_map(std::size_t size) {
+    void* const memory =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return false;
+    ::munmap(memory, size);
+    return true;
+}
+
+/// For what libsodium computes only inside its own verification. That calls a failed allocation a
+/// mismatch, so after one the allocation is tried again here: a user must not be counted a failure
+/// for want of memory.
+Result<bool> verify_foreign(std::string_view phc, Argon2Cost cost, const Secret& password) {
+    initialise_sodium();
+    const std::string terminated(phc);
+    const std::string_view text = text_of(password);
+    if (crypto_pwhash_argon2id_str_verify(terminated.c_str(), text.data(), text.size()) == 0) {
+        return true;
+    }
+    if (!can_map(memory_of(cost))) return Error(errc::out_of_memory, "no memory for Argon2");
+    return false;
 }
 
 }  // namespace
@@ -104,18 +134,18 @@ Result<PasswordHash> parse_password_hash(std::string_view phc) {
     if (!lanes || !take(rest, "$")) return refuse(bad_numbers);
     hash.cost = {*memory, *passes};
     hash.lanes = *lanes;
-    if (auto capped = check_caps(hash); !capped) return capped.error();
+    if (auto capped = check_caps(hash.cost, hash.lanes); !capped) return capped.error();
 
     const auto split = rest.find('$');
     if (split == rest.npos) return refuse("it has no hash after its salt");
-    const auto salt_size = decoded_size(rest.substr(0, split));
-    if (!salt_size) return refuse("its salt is not base64 without padding");
-    const auto hash_size = decoded_size(rest.substr(split + 1));
-    if (!hash_size) return refuse("its hash is not base64 without padding");
-    if (*salt_size < min_argon2_salt_size) return refuse("its salt is shorter than 8 bytes");
-    if (*hash_size < min_argon2_hash_size) return refuse("its hash is shorter than 16 bytes");
-    hash.salt_size = *salt_size;
-    hash.hash_size = *hash_size;
+    auto salt = decoded(rest.substr(0, split));
+    if (!salt) return refuse("its salt is not base64 without padding");
+    auto bytes = decoded(rest.substr(split + 1));
+    if (!bytes) return refuse("its hash is not base64 without padding");
+    if (salt->size() < min_argon2_salt_size) return refuse("its salt is shorter than 8 bytes");
+    if (bytes->size() < min_argon2_hash_size) return refuse("its hash is shorter than 16 bytes");
+    hash.salt = std::move(*salt);
+    hash.hash = std::move(*bytes);
     return hash;
 }
 
@@ -133,18 +163,16 @@ Result<std::string> hash_password(const Secret& password,
 }
 
 Result<bool> verify_password(std::string_view phc, const Secret& password) {
-    if (auto parsed = parse_password_hash(phc); !parsed) return parsed.error();
-    initialise_sodium();
-    const std::string terminated(phc);
-    const std::string_view text = password.empty() ? std::string_view("") : password.text();
-    errno = 0;
-    if (crypto_pwhash_argon2id_str_verify(terminated.c_str(), text.data(), text.size()) == 0) {
-        return true;
+    const auto parsed = parse_password_hash(phc);
+    if (!parsed) return parsed.error();
+    if (parsed->lanes != 1 || parsed->salt.size() != argon2_salt_size) {
+        return verify_foreign(phc, parsed->cost, password);
     }
-    // libsodium says "another password" by EINVAL; what else can fail in a string that was parsed
-    // is the allocation.
-    if (errno == EINVAL) return false;
-    return Error(errc::out_of_memory, "no memory for Argon2");
+    std::array<std::byte, max_phc_size> buffer;
+    const auto computed = std::span(buffer).first(parsed->hash.size());
+    const auto salt = std::span(parsed->salt).first<argon2_salt_size>();
+    if (auto done = argon2id(computed, password, parsed->cost, salt); !done) return done.error();
+    return constant_time_equal(computed, parsed->hash);
 }
 
 bool weaker_than(const PasswordHash& hash, Argon2Cost cost) noexcept {
@@ -152,7 +180,7 @@ bool weaker_than(const PasswordHash& hash, Argon2Cost cost) noexcept {
         return std::uint64_t{of.memory_kib} * std::uint64_t{of.passes};
     };
     return hash.cost.memory_kib < cost.memory_kib || work(hash.cost) < work(cost) ||
-           hash.salt_size < argon2_salt_size || hash.hash_size < argon2_hash_size;
+           hash.salt.size() < argon2_salt_size || hash.hash.size() < argon2_hash_size;
 }
 
 std::size_t memory_of(Argon2Cost cost) noexcept {
@@ -171,7 +199,7 @@ Result<void> argon2id(std::span<std::byte> out,
         return Error(errc::invalid_argument, "Argon2 gives 16 bytes or more");
     }
     initialise_sodium();
-    const std::string_view text = password.empty() ? std::string_view("") : password.text();
+    const std::string_view text = text_of(password);
     if (crypto_pwhash_argon2id(output(out),
                                out.size(),
                                text.data(),

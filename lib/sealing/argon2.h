@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "countersign/error.h"
 #include "countersign/secret.h"
@@ -36,8 +37,8 @@ struct Argon2Cost {
 struct PasswordHash {
     Argon2Cost cost;
     std::uint32_t lanes = 1;
-    std::size_t salt_size = 0;
-    std::size_t hash_size = 0;
+    std::vector<std::byte> salt;
+    std::vector<std::byte> hash;
 };
 
 /// Reads `$argon2id$v=19$m=<KiB>,t=<passes>,p=<lanes>$<salt>$<hash>`: in this order, numbers
@@ -53,7 +54,9 @@ Result<std::string> hash_password(const Secret& password,
 
 /// True when the string is that of the password. One Argon2 at the string's own cost, on one
 /// thread whatever its lanes; the caps are checked first.
-/// Errors: errc::invalid_hash (as parse_password_hash), errc::out_of_memory.
+/// Errors: errc::invalid_hash (as parse_password_hash), errc::out_of_memory. In strings made
+/// elsewhere, with several lanes or a salt of other than 16 bytes, memory that is missing for a
+/// moment only can pass for a wrong password.
 Result<bool> verify_password(std::string_view phc, const Secret& password);
 
 /// True when a guess at the hash costs an attacker less than `cost` asks: less memory, or less

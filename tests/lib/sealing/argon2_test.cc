@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include "countersign/ids.h"
 
@@ -101,6 +104,32 @@ std::string phc(std::string_view parameters = "m=1024,t=2,p=1",
     text += hash;
     return text;
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool address_space_is_ours = false;
+#elif defined(__has_feature)
+constexpr bool address_space_is_ours =
+    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#else
+constexpr bool address_space_is_ours = true;
+#endif
+
+/// While it lives, the process can map no more than `more` further bytes.
+class MemoryLimit {
+  public:
+    explicit MemoryLimit(std::size_t more) {
+        std::size_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        REQUIRE(::getrlimit(RLIMIT_AS, &before_) == 0);
+        rlimit limit = before_;
+        limit.rlim_cur = pages * 4096 + more;
+        REQUIRE(::setrlimit(RLIMIT_AS, &limit) == 0);
+    }
+    ~MemoryLimit() { ::setrlimit(RLIMIT_AS, &before_); }
+
+  private:
+    rlimit before_;
+};
 
 }  // namespace
 
@@ -215,7 +244,8 @@ TEST_CASE("argon2: strings that are not strict: invalid_hash, and the reason") {
 
 TEST_CASE("argon2: weaker than the policy: less memory, less work, or a shorter salt or hash") {
     const auto made_here = [](Argon2Cost cost) {
-        return PasswordHash{.cost = cost, .salt_size = 16, .hash_size = 32};
+        return PasswordHash{
+            .cost = cost, .salt = std::vector<std::byte>(16), .hash = std::vector<std::byte>(32)};
     };
     const Argon2Cost policy;
     CHECK_FALSE(weaker_than(made_here(policy), policy));
@@ -225,14 +255,38 @@ TEST_CASE("argon2: weaker than the policy: less memory, less work, or a shorter 
     CHECK(weaker_than(made_here({19456, 1}), policy));
     CHECK(weaker_than(made_here(policy), {47104, 1}));
     PasswordHash short_salt = made_here(policy);
-    short_salt.salt_size = 8;
+    short_salt.salt.resize(8);
     CHECK(weaker_than(short_salt, policy));
     PasswordHash short_hash = made_here(policy);
-    short_hash.hash_size = 16;
+    short_hash.hash.resize(16);
     CHECK(weaker_than(short_hash, policy));
 }
 
 TEST_CASE("argon2: the memory that a hash takes: its m, in bytes") {
     CHECK(memory_of(Argon2Cost{}) == 19u * 1024 * 1024);
     CHECK(memory_of(parse_password_hash(phc("m=262144,t=1,p=4")).value()) == 256u * 1024 * 1024);
+}
+
+TEST_CASE("argon2: the memory is not there: out_of_memory, not a wrong password") {
+    if (!address_space_is_ours) return;
+    const Secret password("correct horse");
+    const auto salt = salt_of(bytes_of("saltsaltsaltsalt"));
+    const auto hashed = hash_password(password, {64 * 1024, 1}, salt);
+    REQUIRE(hashed);
+    {
+        const MemoryLimit limit(48u * 1024 * 1024);
+        const auto verified = verify_password(*hashed, password);
+        REQUIRE_FALSE(verified);
+        CHECK(verified.error() == errc::out_of_memory);
+        // Other salts than 16 bytes, and more lanes, go another way.
+        for (const char* elsewhere : {"m=65536,t=1,p=1", "m=65536,t=1,p=2"}) {
+            const auto foreign = verify_password(phc(elsewhere, "c2FsdHNhbHQ"), password);
+            REQUIRE_FALSE(foreign);
+            CHECK(foreign.error() == errc::out_of_memory);
+        }
+        const auto again = hash_password(password, {64 * 1024, 1}, salt);
+        REQUIRE_FALSE(again);
+        CHECK(again.error() == errc::out_of_memory);
+    }
+    CHECK(verify_password(*hashed, password).value());
 }

@@ -42,33 +42,6 @@ class Folder {
     fs::path path_;
 };
 
-/// Gives bytes that count up; a key file needs nothing else of an environment.
-class Counting final : public Environment {
-  public:
-    void random(std::span<std::byte> bytes) override {
-        for (auto& byte : bytes) byte = static_cast<std::byte>(next_++);
-    }
-    Now now() override { return {}; }
-    std::string machine_id() override { return {}; }
-    std::string sqlite_vfs() override { return {}; }
-    Result<std::optional<std::vector<std::byte>>> read_file(const std::string&,
-                                                            std::size_t) override {
-        return errc::io_error;
-    }
-    Result<void> write_file(const std::string&, std::span<const std::byte>, bool) override {
-        return errc::io_error;
-    }
-    Result<void> make_directory(const std::string&) override { return errc::io_error; }
-    Result<void> remove_file(const std::string&) override { return errc::io_error; }
-    std::optional<FileIdentity> identify(const std::string&) override { return std::nullopt; }
-    Result<std::unique_ptr<FileLock>> open_lock(const std::string&) override {
-        return errc::io_error;
-    }
-
-  private:
-    std::uint8_t next_ = 1;
-};
-
 std::array<std::byte, KeyProvider::entropy_size> fresh(std::uint8_t first = 0) {
     std::array<std::byte, KeyProvider::entropy_size> bytes;
     for (auto& byte : bytes) byte = static_cast<std::byte>(first++);
@@ -121,6 +94,11 @@ void check_bound(KeyProvider& provider, const std::vector<std::byte>& wrapped) {
     CHECK(code_of(provider.wrap(Secret("short"), context(), fresh())) == errc::invalid_argument);
 }
 
+std::string content_of(const std::string& path) {
+    std::ifstream stream(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
 void write(const std::string& path, std::string_view content, mode_t mode) {
     std::ofstream(path) << content;
     REQUIRE(::chmod(path.c_str(), mode) == 0);
@@ -130,40 +108,33 @@ void write(const std::string& path, std::string_view content, mode_t mode) {
 
 TEST_CASE("keys: a key file is made: 32 random bytes that only the owner can read") {
     const Folder folder;
-    Counting environment;
     const std::string path = folder / "key";
-    REQUIRE(make_key_file(path, environment));
+    REQUIRE(make_key_file(path, *system_environment()));
     struct stat status;
     REQUIRE(::stat(path.c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0600);
-    std::ifstream stream(path, std::ios::binary);
-    const std::string content(std::istreambuf_iterator<char>(stream), {});
-    REQUIRE(content.size() == 32);
-    CHECK(content.front() == '\x01');
-    CHECK(content.back() == '\x20');
+    CHECK(content_of(path).size() == 32);
+    REQUIRE(make_key_file(folder / "other", *system_environment()));
+    CHECK(content_of(path) != content_of(folder / "other"));
 }
 
 TEST_CASE("keys: a key file is made where something is: already_exists, and it stays") {
     const Folder folder;
-    Counting environment;
     const std::string path = folder / "key";
     write(path, "precious", 0600);
-    CHECK(code_of(make_key_file(path, environment)) == errc::already_exists);
-    std::ifstream stream(path);
-    CHECK(std::string(std::istreambuf_iterator<char>(stream), {}) == "precious");
+    CHECK(code_of(make_key_file(path, *system_environment())) == errc::already_exists);
+    CHECK(content_of(path) == "precious");
 }
 
 TEST_CASE("keys: a key file is made in a folder that is not there: read_only") {
     const Folder folder;
-    Counting environment;
-    CHECK(code_of(make_key_file(folder / "missing/key", environment)) == errc::read_only);
+    CHECK(code_of(make_key_file(folder / "missing/key", *system_environment())) == errc::read_only);
     CHECK(folder.entries() == 0);
 }
 
 TEST_CASE("keys: wrapped with a key file: opens with that file for that pool and node alone") {
     const Folder folder;
-    Counting environment;
-    REQUIRE(make_key_file(folder / "key", environment));
+    REQUIRE(make_key_file(folder / "key", *system_environment()));
     const auto provider = key_file(folder / "key");
     const auto wrapped = provider->wrap(master(), context(), fresh());
     REQUIRE(wrapped);
@@ -172,15 +143,16 @@ TEST_CASE("keys: wrapped with a key file: opens with that file for that pool and
     check_bound(*provider, *wrapped);
     CHECK(provider->describe() == "key file " + (folder / "key"));
 
-    REQUIRE(make_key_file(folder / "other", environment));
+    REQUIRE(make_key_file(folder / "other", *system_environment()));
     CHECK(code_of(key_file(folder / "other")->unwrap(*wrapped, context())) == errc::wrong_key);
 }
 
 TEST_CASE("keys: a wrapped key, once written: opens with every later release") {
     // Made by libsodium from Python: key 01..20, nonce 00..17, associated data as documented.
     const Folder folder;
-    Counting environment;
-    REQUIRE(make_key_file(folder / "key", environment));
+    std::string key;
+    for (char byte = 1; byte <= 32; ++byte) key += byte;
+    write(folder / "key", key, 0600);
     const auto wrapped = key_file(folder / "key")->wrap(master(), context(), fresh());
     CHECK(to_hex(*wrapped) ==
           "0101000102030405060708090a0b0c0d0e0f1011121314151617f405bf0dba696234d71798fb"
@@ -189,9 +161,8 @@ TEST_CASE("keys: a wrapped key, once written: opens with every later release") {
 
 TEST_CASE("keys: a key file that group or others may touch: insecure_key_file, and the remedy") {
     const Folder folder;
-    Counting environment;
     const std::string path = folder / "key";
-    REQUIRE(make_key_file(path, environment));
+    REQUIRE(make_key_file(path, *system_environment()));
     const auto provider = key_file(path);
     const auto wrapped = provider->wrap(master(), context(), fresh()).value();
     for (const mode_t mode : {0640, 0604, 0660, 0601, 0620, 0644}) {
@@ -220,10 +191,9 @@ TEST_CASE("keys: a key file of another size, or no file: wrong_key") {
 
 TEST_CASE("keys: a key file that is away: key_unavailable until it is back") {
     const Folder folder;
-    Counting environment;
     const auto provider = key_file(folder / "key");
     CHECK(code_of(provider->wrap(master(), context(), fresh())) == errc::key_unavailable);
-    REQUIRE(make_key_file(folder / "key", environment));
+    REQUIRE(make_key_file(folder / "key", *system_environment()));
     const auto wrapped = provider->wrap(master(), context(), fresh()).value();
     fs::rename(folder / "key", folder / "away");
     CHECK(code_of(provider->unwrap(wrapped, context())) == errc::key_unavailable);
@@ -267,8 +237,7 @@ TEST_CASE("keys: an empty passphrase: invalid_argument") {
 
 TEST_CASE("keys: wrapped by one kind of provider, unwrapped by another: wrong_key, and by which") {
     const Folder folder;
-    Counting environment;
-    REQUIRE(make_key_file(folder / "key", environment));
+    REQUIRE(make_key_file(folder / "key", *system_environment()));
     const auto wrapped = key_file(folder / "key")->wrap(master(), context(), fresh()).value();
     const auto opened = passphrase(Secret("x"))->unwrap(wrapped, context());
     CHECK(code_of(opened) == errc::wrong_key);

@@ -175,6 +175,12 @@ TEST_CASE("keyring: cloned: the same keys, and apart from the original") {
     CHECK(copy.data_keys() == keyring.data_keys());
     REQUIRE(copy.add(staff, KeyVersion{2}, key_of(0x72)));
     CHECK_FALSE(keyring.find(staff, KeyVersion{2}));
+
+    const NodeSecrets node = node_secrets();
+    const NodeSecrets twin = node.clone();
+    CHECK(twin.signing_seed == node.signing_seed);
+    CHECK(twin.channel_secret == node.channel_secret);
+    CHECK(twin.token_seed == node.token_seed);
 }
 
 TEST_CASE("keyring: sealed and opened: every key of node and pool is there again") {
