@@ -21,8 +21,8 @@ using attempts::CredentialId;
 constexpr std::size_t login_input_limit = 1024;
 /// Recovery codes live until a new set is made; their spent rows go with the credential.
 constexpr std::chrono::years recovery_code_life{100};
-/// A spent step is kept until no node's clock can still be within its window.
-constexpr std::chrono::days spent_step_kept{1};
+/// A spent row is kept until no node's clock can still be within the code's time.
+constexpr std::chrono::days spent_row_kept{1};
 
 /// A hash nobody's password has, at the pool's cost: verifying it takes the time of a real one.
 std::string dummy_hash(const records::PoolSettings& settings) {
@@ -48,18 +48,9 @@ TotpParameters parameters_of(const records::Authenticator& authenticator) {
             .period = std::chrono::seconds{authenticator.period}};
 }
 
-/// A right code: what it spends, and how long that must be remembered.
-struct MatchedCode {
-    CredentialId credential;
-    Code code;
-    UnixTime expiry;
-    std::chrono::seconds period{30};
-    Methods method = Methods::totp;
-};
-
 /// Tries every authenticator, whichever matches, so that time does not tell.
-std::optional<MatchedCode> match_totp(const Subject& subject, std::string_view code, UnixTime now) {
-    std::optional<MatchedCode> matched;
+std::optional<SignInMachine::MatchedCode> match_totp(const Subject& subject, std::string_view code, UnixTime now) {
+    std::optional<SignInMachine::MatchedCode> matched;
     for (const auto& authenticator : subject.user.authenticators) {
         if (!authenticator.confirmed) continue;
         const auto parameters = parameters_of(authenticator);
@@ -67,21 +58,21 @@ std::optional<MatchedCode> match_totp(const Subject& subject, std::string_view c
         if (!step) continue;
         matched = {.credential = CredentialId::totp(subject.id, authenticator.id),
                    .code = Code::totp_step(value(*step)),
-                   .expiry = now + spent_step_kept,
+                   .expiry = now + spent_row_kept,
                    .period = parameters.period,
                    .method = Methods::totp};
     }
     return matched;
 }
 
-std::optional<MatchedCode> match_recovery_code(const Subject& subject,
+std::optional<SignInMachine::MatchedCode> match_recovery_code(const Subject& subject,
                                                std::string_view typed,
                                                sealing::KeyView key,
                                                UnixTime now) {
     const auto code = parse_recovery_code(typed);
     if (!code || subject.user.recovery_version == 0) return std::nullopt;
     const auto digest = recovery_code_digest(code->bytes(), key);
-    std::optional<MatchedCode> matched;
+    std::optional<SignInMachine::MatchedCode> matched;
     for (const auto& known : subject.user.recovery_codes) {
         if (!sealing::constant_time_equal(known.bytes, digest.bytes)) continue;
         matched = {.credential = CredentialId::recovery(subject.id, subject.user.recovery_version),
@@ -229,7 +220,8 @@ SignInMachine::Need SignInMachine::password_matched(UnixTime now) {
     if (!*clears) return finish(result_.verdict);
     phase_ = Phase::write_success;
     return Write{[credential = *credential_](attempts::Journal& journal) {
-        return journal.record_success(credential);
+        const auto done = journal.record_success(credential);
+        return done ? Result<void>() : done.error();
     }};
 }
 
@@ -240,25 +232,39 @@ SignInMachine::Need SignInMachine::judge_code(UnixTime now) {
     if (!matched) matched = recovery;
     if (matched) result_.methods = Methods::password | matched->method;
     phase_ = Phase::write_success;
-    return Write{[this, matched, now, codes = *credential_](attempts::Journal& journal) -> Result<void> {
-        code_accepted_ = false;
-        if (matched) {
-            auto spent = journal.spend(matched->credential, matched->code, matched->expiry,
-                                       ground_.steps(matched->period, now));
-            if (!spent) return spent.error();
-            code_accepted_ = *spent;
-        }
-        if (code_accepted_ && challenge_) {
-            const auto once = Code::with_id(CodeKind::challenge, challenge_->id.bytes);
-            auto spent =
-                journal.spend(*password_credential_, once, challenge_->expires + spent_step_kept,
-                              ground_.steps(std::chrono::seconds{30}, now));
-            if (!spent) return spent.error();
-            code_accepted_ = *spent;
-        }
-        if (auto done = journal.record_success(*password_credential_); !done) return done;
-        return code_accepted_ ? journal.record_success(codes) : journal.count_failure(codes);
+    return Write{[this, matched, now, codes = *credential_](attempts::Journal& journal) {
+        return write_code(journal, matched, codes, now);
     }};
+}
+
+/// Everything that can fail comes first, so that no half is left in the group's journal.
+Result<void> SignInMachine::write_code(attempts::Journal& journal,
+                                       const std::optional<MatchedCode>& matched,
+                                       const CredentialId& codes,
+                                       UnixTime now) {
+    code_accepted_ = false;
+    for (const auto& credential : {*password_credential_, codes}) {
+        if (auto read = journal.tallies(credential); !read) return read.error();
+    }
+    bool is_free = matched.has_value();
+    if (is_free && challenge_) {
+        const auto once = Code::with_id(CodeKind::challenge, challenge_->id.bytes);
+        auto spent = journal.spend(*password_credential_, once, challenge_->expires + spent_row_kept,
+                                   ground_.steps(std::chrono::seconds{30}, now));
+        if (!spent) return spent.error();
+        is_free = *spent;
+    }
+    if (is_free) {
+        auto spent = journal.spend(matched->credential, matched->code, matched->expiry,
+                                   ground_.steps(matched->period, now));
+        if (!spent) return spent.error();
+        is_free = *spent;
+    }
+    if (auto done = journal.record_success(*password_credential_); !done) return done.error();
+    code_accepted_ = is_free;
+    if (!is_free) return journal.count_failure(codes);
+    if (auto done = journal.record_success(codes); !done) return done.error();
+    return {};
 }
 
 void SignInMachine::written(Result<LogSeq> answer) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -99,6 +100,15 @@ class SignInMachine {
     /// How many tries the throttle leaves, as known after the outcome was counted.
     void released(std::optional<std::uint32_t> tries_left);
 
+    /// A right code: what it spends, and how long that must be remembered.
+    struct MatchedCode {
+        attempts::CredentialId credential;
+        attempts::Code code;
+        UnixTime expiry;
+        std::chrono::seconds period{30};
+        Methods method = Methods::totp;
+    };
+
     const SignIn& attempt() const noexcept { return attempt_; }
     const Subject& subject() const noexcept { return subject_; }
 
@@ -122,6 +132,10 @@ class SignInMachine {
     Need password_failed();
     Need password_matched(UnixTime now);
     Need judge_code(UnixTime now);
+    Result<void> write_code(attempts::Journal& journal,
+                            const std::optional<MatchedCode>& matched,
+                            const attempts::CredentialId& codes,
+                            UnixTime now);
     Need finish(Verdict verdict);
     Need finish(Error error);
     Need give_back();

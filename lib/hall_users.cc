@@ -1,0 +1,346 @@
+#include <algorithm>
+#include <utility>
+
+#include "accounts/email.h"
+#include "accounts/otpauth.h"
+#include "accounts/precis.h"
+#include "hall.h"
+#include "pool_settings.h"
+#include "records/codec.h"
+#include "records/uuid.h"
+
+namespace countersign {
+namespace {
+
+constexpr std::size_t display_name_limit = 512;
+constexpr std::size_t page_limit = 10'000;
+constexpr std::size_t same_email_limit = 100;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool contains(std::string_view text, std::string_view part) {
+    return std::ranges::search(text, part, {}, lower, lower).begin() != text.end() || part.empty();
+}
+
+bool matches(const User& user, const UserQuery& query) {
+    if (query.disabled && *query.disabled != user.disabled) return false;
+    return contains(user.login, query.contains) || contains(user.display_name, query.contains) ||
+           contains(user.email, query.contains);
+}
+
+User to_user(UserId id, RealmId realm, LogSeq seq, const records::User& record) {
+    User user;
+    user.id = id;
+    user.login = record.login;
+    user.display_name = record.display_name;
+    user.email = record.email;
+    user.disabled = record.disabled;
+    user.has_password = !record.password_hash.empty();
+    for (const auto& each : record.authenticators) {
+        user.has_totp = user.has_totp || each.confirmed;
+        user.authenticators.push_back({.id = each.id,
+                                       .label = each.label,
+                                       .confirmed = each.confirmed,
+                                       .created = each.created});
+    }
+    user.recovery_codes = record.recovery_codes.size();
+    user.realm = realm;
+    user.seq = seq;
+    user.created = record.created;
+    user.modified = record.modified;
+    user.password_changed = record.password_changed;
+    return user;
+}
+
+Result<void> check_display_name(std::string_view name) {
+    if (name.size() > display_name_limit) {
+        return Error(errc::invalid_argument, "a display name has at most 512 bytes");
+    }
+    if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; })) {
+        return Error(errc::invalid_argument, "a display name holds no control characters");
+    }
+    return {};
+}
+
+Result<commands::ChangeUser::Email> read_email(std::string_view given) {
+    if (given.empty()) return commands::ChangeUser::Email{};
+    auto email = accounts::normalise_email(given);
+    if (!email) return email.error();
+    return commands::ChangeUser::Email{.given = std::move(email->address),
+                                       .key = std::move(email->key)};
+}
+
+}  // namespace
+
+Result<std::string> Hall::hash_new_password(const PoolView& pool,
+                                            const Secret& password,
+                                            std::string_view login) {
+    const auto normal = accounts::normalise_password(password);
+    if (!normal) return normal.error();
+    const accounts::PasswordPolicy policy{.minimum_length = pool.settings.password_minimum,
+                                          .maximum_length = pool.settings.password_maximum};
+    if (auto ok = accounts::check_new_password(policy, *normal, login, blocklist_); !ok) {
+        return ok.error();
+    }
+    return hash_password(pool, *normal);
+}
+
+Result<std::string> Hall::hash_password(const PoolView& pool, const Secret& normal) {
+    const auto cost = hash_cost(pool.settings);
+    std::array<std::byte, sealing::argon2_salt_size> salt;
+    environment_->random(salt);
+    const std::size_t bytes = sealing::memory_of(cost);
+    if (auto place = gate_->admit(own_source_, bytes, deadline({})); !place) return place.error();
+    auto hash = sealing::hash_password(normal, cost, salt);
+    gate_->release(bytes, now().monotonic);
+    return hash;
+}
+
+Result<commands::CreateUser> Hall::to_command(const PoolView& pool, NewUser& user) {
+    const UnixTime time = now().wall;
+    std::array<std::byte, 10> random;
+    environment_->random(random);
+    commands::CreateUser command;
+    command.id = UserId{records::make_uuid(time, random).bytes};
+    command.realm = user.realm;
+    auto& record = command.user;
+
+    auto login = accounts::normalise_login(user.login);
+    if (!login) return login.error();
+    record.login = *std::move(login);
+    if (auto ok = check_display_name(user.display_name); !ok) return ok.error();
+    record.display_name = std::move(user.display_name);
+    auto email = read_email(user.email);
+    if (!email) return email.error();
+    record.email = std::move(email->given);
+    record.email_key = std::move(email->key);
+    record.disabled = user.disabled;
+    record.created = record.modified = time;
+    if (user.realm == RealmId::pool || !keys_->keyring->newest(user.realm)) {
+        return Error(errc::not_held, "realm " + std::to_string(value(user.realm)));
+    }
+    if (!user.totp_uri.empty()) {
+        auto authenticator = import_authenticator(user.totp_uri, time);
+        if (!authenticator) return authenticator.error();
+        record.authenticators.push_back(std::move(*authenticator));
+    }
+    if (!user.password_hash.empty() && !user.password.empty()) {
+        return Error(errc::invalid_argument, "a password or its hash, not both");
+    }
+    if (!user.password_hash.empty()) {
+        if (auto read = sealing::parse_password_hash(user.password_hash); !read) return read.error();
+        record.password_hash = std::move(user.password_hash);
+    } else if (!user.password.empty()) {
+        auto hash = hash_new_password(pool, user.password, record.login);
+        if (!hash) return hash.error();
+        record.password_hash = *std::move(hash);
+    }
+    if (!record.password_hash.empty()) {
+        record.password_version = PasswordVersion{1};
+        record.password_changed = time;
+    }
+    return command;
+}
+
+Result<UserId> Hall::create_user(NewUser user) {
+    const auto pool = writable();
+    if (!pool) return pool.error();
+    auto command = to_command(**pool, user);
+    if (!command) return command.error();
+    const UserId id = command->id;
+    const auto written = write(std::move(*command));
+    if (!written) return written.error();
+    return id;
+}
+
+std::vector<Result<UserId>> Hall::create_users(std::vector<NewUser> users) {
+    const auto pool = writable();
+    if (!pool) return {users.size(), pool.error()};
+    std::vector<Result<UserId>> results;
+    std::vector<Write> writes;
+    std::vector<std::size_t> places;  // of each write's user
+    for (auto& user : users) {
+        auto command = to_command(**pool, user);
+        if (!command) {
+            results.push_back(command.error());
+            continue;
+        }
+        places.push_back(results.size());
+        results.push_back(command->id);
+        writes.push_back({.rows = {}, .execute = executing(std::move(*command))});
+    }
+    const auto outcomes = queue_.commit_all(std::move(writes));
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+        if (!outcomes[i]) results[places[i]] = outcomes[i].error();
+    }
+    return results;
+}
+
+Result<accounts::Subject> Hall::open_subject(Readers& readers, const PoolView& pool, UserId id) {
+    accounts::Subject subject;
+    subject.id = id;
+    const auto name = records::name_of(id);
+    const auto stored = readers.records.get(name);
+    if (!stored) return stored.error();
+    if (!*stored) return subject;
+    const auto header = records::SealHeader::parse((*stored)->sealed);
+    if (!header) return Error(errc::corrupt, header.error().detail());
+    subject.realm = header->realm;
+    subject.seq = (*stored)->seq;
+    const auto content = pool.sealer.open(name, (*stored)->sealed);
+    if (!content && content.error() == errc::not_held) {
+        subject.held = false;
+        return subject;
+    }
+    if (!content) {
+        tell(Event::Kind::damage_found, "record of user " + to_string(id));
+        return content.error();
+    }
+    auto user = records::decode_user(content->bytes());
+    if (!user) return Error(errc::corrupt, user.error().detail());
+    subject.known = true;
+    subject.user = std::move(*user);
+    return subject;
+}
+
+Result<User> Hall::require_user(Readers& readers, UserId id) {
+    const auto pool = current_view(readers);
+    if (!pool) return pool.error();
+    const auto subject = open_subject(readers, **pool, id);
+    if (!subject) return subject.error();
+    if (!subject->held) return Error(errc::not_held, "realm " + std::to_string(value(subject->realm)));
+    if (!subject->known) return Error(errc::not_found, "no user " + to_string(id));
+    return to_user(id, subject->realm, subject->seq, subject->user);
+}
+
+Result<User> Hall::get_user(UserId id) {
+    auto readers = reader();
+    if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
+    return require_user(**readers, id);
+}
+
+Result<User> Hall::find_user(std::string_view login) {
+    const auto normal = accounts::normalise_login(login);
+    if (!normal) return normal.error();
+    auto readers = reader();
+    if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
+    const auto ids = (*readers)->records.find(index_->handle(records::Scope::login, *normal),
+                                              records::RecordKind::user);
+    if (!ids) return ids.error();
+    if (ids->empty()) return Error(errc::not_found, "no user with this login");
+    return require_user(**readers, UserId{ids->front().bytes});
+}
+
+Result<std::vector<User>> Hall::find_users_by_email(std::string_view email) {
+    const auto normal = accounts::normalise_email(email);
+    if (!normal) return normal.error();
+    auto readers = reader();
+    if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
+    const auto ids = (*readers)->records.find(index_->handle(records::Scope::email, normal->key),
+                                              records::RecordKind::user);
+    if (!ids) return ids.error();
+    std::vector<User> users;
+    for (const auto& id : *ids) {
+        if (users.size() == same_email_limit) break;
+        auto user = require_user(**readers, UserId{id.bytes});
+        if (!user && user.error() == errc::not_held) continue;
+        if (!user) return user.error();
+        users.push_back(std::move(*user));
+    }
+    return users;
+}
+
+Result<UserPage> Hall::list_users(const UserQuery& query) {
+    if (query.limit < 1 || query.limit > page_limit) {
+        return Error(errc::invalid_argument, "limit: 1 to 10,000 users a page");
+    }
+    std::optional<records::RecordName> after{{records::RecordKind::user, {}}};
+    if (!query.cursor.empty()) {
+        const auto id = parse_user_id(query.cursor);
+        if (!id) return errc::invalid_cursor;
+        after = records::name_of(*id);
+    }
+    auto readers = reader();
+    if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
+    const auto pool = current_view(**readers);
+    if (!pool) return pool.error();
+    UserPage page;
+    std::optional<Error> failure;
+    const auto read = (*readers)->records.each(
+        after, [&](const records::RecordName& name, const records::StoredRecord& record) {
+            if (name.kind != records::RecordKind::user) return false;
+            if (page.users.size() == query.limit) {
+                page.next = to_string(page.users.back().id);
+                return false;
+            }
+            const auto header = records::SealHeader::parse(record.sealed);
+            const auto content =
+                header ? (*pool)->sealer.open(name, record.sealed) : header.error();
+            if (!content && content.error() == errc::not_held) {
+                ++page.not_held;
+                return true;
+            }
+            const auto opened = content ? records::decode_user(content->bytes()) : content.error();
+            if (!opened) {
+                failure = Error(errc::corrupt, opened.error().detail());
+                return false;
+            }
+            auto user = to_user(UserId{name.id.bytes}, header->realm, record.seq, *opened);
+            if (matches(user, query)) page.users.push_back(std::move(user));
+            return true;
+        });
+    if (!read) return read.error();
+    if (failure) return *failure;
+    return page;
+}
+
+Result<LogSeq> Hall::change_user(UserId id, UserChanges changes) {
+    commands::ChangeUser command;
+    command.id = id;
+    if (changes.login) {
+        auto login = accounts::normalise_login(*changes.login);
+        if (!login) return login.error();
+        command.login = *std::move(login);
+    }
+    if (changes.display_name) {
+        if (auto ok = check_display_name(*changes.display_name); !ok) return ok.error();
+        command.display_name = std::move(changes.display_name);
+    }
+    if (changes.email) {
+        auto email = read_email(*changes.email);
+        if (!email) return email.error();
+        command.email = std::move(*email);
+    }
+    command.disabled = changes.disabled;
+    return write(std::move(command));
+}
+
+Result<LogSeq> Hall::set_password(UserId id, Secret password) {
+    const auto pool = writable();
+    if (!pool) return pool.error();
+    const auto user = get_user(id);
+    if (!user) return user.error();
+    auto hash = hash_new_password(**pool, password, user->login);
+    if (!hash) return hash.error();
+    return write(commands::SetPassword{
+        .id = id, .hash = *std::move(hash), .expected = std::nullopt, .rehash = false});
+}
+
+Result<LogSeq> Hall::erase_user(UserId id) {
+    if (const auto pool = writable(); !pool) return pool.error();
+    return queue_.commit({.rows = [id](attempts::Journal& journal) -> Result<void> {
+                              journal.erase(id);
+                              return {};
+                          },
+                          .execute = executing(commands::EraseUser{id})});
+}
+
+}  // namespace countersign
