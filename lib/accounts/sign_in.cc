@@ -226,6 +226,9 @@ SignInMachine::Need SignInMachine::password_matched(UnixTime now) {
 }
 
 SignInMachine::Need SignInMachine::judge_code(UnixTime now) {
+    if (!ground_.can_judge_codes()) {
+        return finish(Error(errc::clock_behind, "set this machine's clock, then try again"));
+    }
     auto matched = match_totp(subject_, attempt_.code, now);
     const auto recovery =
         match_recovery_code(subject_, attempt_.code, ground_.recovery_key(), now);

@@ -21,6 +21,7 @@ struct Subject {
     bool known = false;
     bool held = true;  ///< false: there is such a user, whose realm this node cannot open
     RealmId realm{};
+    LogSeq seq{};        ///< the batch that last wrote the record
     records::User user;  ///< empty unless known
 };
 
@@ -45,6 +46,8 @@ class SignInGround {
     /// A challenge that is whole, in time and of a member.
     virtual Result<Challenge> open_challenge(std::string_view text, UnixTime now) = 0;
     virtual attempts::StepView steps(std::chrono::seconds period, UnixTime now) = 0;
+    /// False while the clock is too far behind for a code to be judged.
+    virtual bool can_judge_codes() = 0;
     virtual sealing::KeyView recovery_key() const = 0;
     /// Someone's hash string asks for more than the caps allow.
     virtual void tell_bad_hash(UserId user) = 0;
@@ -111,6 +114,8 @@ class SignInMachine {
 
     const SignIn& attempt() const noexcept { return attempt_; }
     const Subject& subject() const noexcept { return subject_; }
+    /// In its normal form, where it has one.
+    const Secret& password() const noexcept { return password_; }
 
   private:
     enum class Phase {

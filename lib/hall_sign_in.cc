@@ -1,0 +1,367 @@
+#include <algorithm>
+#include <utility>
+
+#include "accounts/totp.h"
+#include "attempts/members_word.h"
+#include "attempts/unknown_names.h"
+#include "hall.h"
+#include "pool_settings.h"
+#include "records/codec.h"
+
+namespace countersign {
+namespace {
+
+constexpr milliseconds challenge_life{std::chrono::minutes{5}};
+constexpr milliseconds clock_tolerance{30'000};
+
+}  // namespace
+
+/// One attempt on its way: the machine, what it stands on, and where it goes on when it had to wait.
+class Hall::Attempt final : public accounts::SignInGround, public std::enable_shared_from_this<Attempt> {
+  public:
+    using Handler = std::move_only_function<void(Result<SignInResult>)>;
+    using Machine = accounts::SignInMachine;
+
+    Attempt(Hall& hall, SignIn attempt, Machine::Purpose purpose)
+        : hall_(hall),
+          pool_(hall.view()),
+          source_(attempts::source_key(attempt.source, hall.source_key_)),
+          deadline_(hall.deadline(attempt.patience)),
+          machine_(std::move(attempt), *this, purpose) {}
+
+    /// Goes through the whole attempt on this thread.
+    Result<SignInResult> run() {
+        for (;;) {
+            auto need = machine_.next(hall_.judged_time());
+            if (auto* done = std::get_if<Machine::Done>(&need)) return complete(std::move(*done));
+            std::visit([&](auto& each) { wait_for(each); }, need);
+        }
+    }
+
+    /// Goes on until something must be waited for; what is waited for calls this again, on a thread
+    /// of run_blocking.
+    void run_on(Handler handler) {
+        handler_ = std::move(handler);
+        go_on();
+    }
+
+    const accounts::Subject& subject() const noexcept { return machine_.subject(); }
+
+    // SignInGround
+    Result<accounts::Subject> find(const std::string& name) override {
+        return hall_.find_subject(pool_, name);
+    }
+    Result<accounts::Subject> find(UserId user) override { return hall_.find_subject(pool_, user); }
+    const records::PoolSettings& settings() const override { return pool_->settings; }
+    Result<bool> has_failures(const attempts::CredentialId& credential) override {
+        const auto standing = hall_.read_standing(*pool_, credential);
+        if (!standing) return standing.error();
+        return standing->effective != 0;
+    }
+    bool recall(const attempts::CredentialId& credential,
+                const std::string& source,
+                const Secret& password) override {
+        const std::lock_guard guard(hall_.remembered_mutex_);
+        return hall_.remembered_->recall(credential, source, password, hall_.now().monotonic);
+    }
+    void remember(const attempts::CredentialId& credential,
+                  const std::string& source,
+                  const Secret& password) override {
+        const std::lock_guard guard(hall_.remembered_mutex_);
+        hall_.remembered_->remember(credential, source, password, hall_.now().monotonic);
+    }
+    Result<std::string> seal_challenge(const accounts::Subject& subject, UnixTime now) override {
+        auto entropy = hall_.entropy();
+        accounts::Challenge challenge;
+        challenge.id.bytes = entropy.take<16>();
+        challenge.user = subject.id;
+        challenge.realm = subject.realm;
+        challenge.password_version = subject.user.password_version;
+        challenge.issuer = hall_.identity_->node;
+        challenge.expires = now + challenge_life;
+        return accounts::seal_challenge(challenge, hall_.identity_->pool, *hall_.keys_->keyring,
+                                        hall_.keys_->signing_key, entropy.nonce());
+    }
+    Result<accounts::Challenge> open_challenge(std::string_view text, UnixTime now) override {
+        auto challenge =
+            accounts::open_challenge(text, hall_.identity_->pool, *hall_.keys_->keyring);
+        if (!challenge) return challenge;
+        const auto* issuer = membership::find(pool_->members, challenge->issuer);
+        if (!issuer || !issuer->holds(challenge->realm)) return errc::not_a_member;
+        const bool in_time = now < challenge->expires && challenge->expires <= now + 2 * challenge_life;
+        const bool of_this_life = !hall_.incarnation_.is_restored ||
+                                  challenge->expires - challenge_life >= hall_.incarnation_.started;
+        if (!in_time || !of_this_life) return errc::timed_out;
+        return challenge;
+    }
+    attempts::StepView steps(std::chrono::seconds period, UnixTime now) override {
+        attempts::StepView view{.node = hall_.identity_->node};
+        view.current = value(accounts::step_at(now, period).value_or(accounts::TotpStep{}));
+        if (hall_.incarnation_.is_restored) {
+            const auto before = hall_.incarnation_.started - milliseconds{1};
+            view.first = value(accounts::step_at(before, period).value_or(accounts::TotpStep{})) + 1;
+        }
+        return view;
+    }
+    bool can_judge_codes() override { return hall_.clock_is_sound(); }
+    sealing::KeyView recovery_key() const override { return hall_.recovery_key_->view(); }
+    void tell_bad_hash(UserId user) override {
+        hall_.tell(Event::Kind::hash_above_caps, "user " + to_string(user));
+    }
+
+  private:
+    attempts::Gate::ReadStanding standing_reader(const attempts::CredentialId& credential) {
+        return [&hall = hall_, pool = pool_, credential] {
+            return hall.read_standing(*pool, credential);
+        };
+    }
+
+    void release(Machine::Release& need) {
+        const auto read = standing_reader(need.credential);
+        std::optional<std::uint32_t> left;
+        if (const auto standing = read()) {
+            left = static_cast<std::uint32_t>(attempts::tries_left(*standing));
+        }
+        hall_.gate_->release(std::move(need.reservation), read, hall_.now().monotonic);
+        machine_.released(left);
+    }
+
+    void hash() {
+        machine_.hash();
+        hall_.gate_->release(admitted_, hall_.now().monotonic);
+        machine_.hashed();
+    }
+
+    Result<SignInResult> complete(Machine::Done done) {
+        if (!done.result) return done.result;
+        SignInResult result = *std::move(done.result);
+        result.node = hall_.identity_->node;
+        hall_.add_position(*pool_, result);
+        if (result.verdict == Verdict::accepted && result.new_hash_wanted &&
+            pool_->is_primary(hall_.identity_->node)) {
+            hall_.rehash(*pool_, machine_.subject(), machine_.password());
+        }
+        return result;
+    }
+
+    // On the caller's thread.
+    void wait_for(Machine::Reserve& need) {
+        machine_.reserved(hall_.gate_->wait_reserved(need.credential, deadline_,
+                                                     hall_.now().monotonic,
+                                                     standing_reader(need.credential)));
+    }
+    void wait_for(Machine::Admit& need) {
+        admitted_ = need.bytes;
+        machine_.admitted(
+            hall_.gate_->wait_admitted(source_, need.bytes, deadline_, hall_.now().monotonic));
+    }
+    void wait_for(Machine::Hash&) { hash(); }
+    void wait_for(Machine::Write& need) {
+        machine_.written(hall_.queue_.commit({.rows = std::move(need.rows), .execute = {}}));
+    }
+    void wait_for(Machine::Release& need) { release(need); }
+    void wait_for(Machine::Done&) {}
+
+    // Called back. Each returns whether the attempt can go on at once.
+    void go_on() {
+        for (;;) {
+            auto need = machine_.next(hall_.judged_time());
+            if (auto* done = std::get_if<Machine::Done>(&need)) {
+                handler_(complete(std::move(*done)));
+                return;
+            }
+            if (!std::visit([&](auto& each) { return begin(each); }, need)) return;
+        }
+    }
+    void resume() {
+        hall_.run_blocking([self = shared_from_this()] { self->go_on(); });
+    }
+    bool begin(Machine::Reserve& need) {
+        auto answer = hall_.gate_->reserve(
+            need.credential, deadline_, hall_.now().monotonic, standing_reader(need.credential),
+            [self = shared_from_this()](Result<attempts::Gate::Pass> pass) {
+                self->machine_.reserved(std::move(pass));
+                self->resume();
+            });
+        if (!answer) {
+            machine_.reserved(answer.error());
+        } else if (auto* reservation = std::get_if<attempts::Reservation>(&*answer)) {
+            machine_.reserved(attempts::Gate::Pass(std::move(*reservation)));
+        } else if (auto* locked = std::get_if<attempts::Locked>(&*answer)) {
+            machine_.reserved(attempts::Gate::Pass(*locked));
+        } else {
+            return false;
+        }
+        return true;
+    }
+    bool begin(Machine::Admit& need) {
+        admitted_ = need.bytes;
+        const auto queued = hall_.gate_->admit(
+            source_, need.bytes, deadline_, hall_.now().monotonic,
+            [self = shared_from_this()](Result<void> answer) {
+                self->machine_.admitted(std::move(answer));
+                self->resume();
+            });
+        if (queued && *queued) return false;
+        machine_.admitted(queued ? Result<void>() : Result<void>(queued.error()));
+        return true;
+    }
+    bool begin(Machine::Hash&) {
+        hall_.run_blocking([self = shared_from_this()] {
+            self->hash();
+            self->go_on();
+        });
+        return false;
+    }
+    bool begin(Machine::Write& need) {
+        hall_.queue_.commit_async({.rows = std::move(need.rows), .execute = {}},
+                                  hall_.options_.run_blocking,
+                                  [self = shared_from_this()](Result<LogSeq> outcome) {
+                                      self->machine_.written(std::move(outcome));
+                                      self->resume();
+                                  });
+        return false;
+    }
+    bool begin(Machine::Release& need) {
+        release(need);
+        return true;
+    }
+    bool begin(Machine::Done&) { return true; }
+
+    Hall& hall_;
+    std::shared_ptr<const PoolView> pool_;
+    const attempts::SourceKey source_;
+    const Instant deadline_;
+    Machine machine_;
+    std::size_t admitted_ = 0;
+    Handler handler_;
+};
+
+Result<SignInResult> Hall::authenticate(SignIn attempt) {
+    return Attempt(*this, std::move(attempt), accounts::SignInMachine::Purpose::sign_in).run();
+}
+
+void Hall::authenticate(SignIn attempt,
+                        std::move_only_function<void(Result<SignInResult>)> handler) {
+    const auto running = std::make_shared<Attempt>(*this, std::move(attempt),
+                                                   accounts::SignInMachine::Purpose::sign_in);
+    running->run_on(std::move(handler));
+}
+
+Result<LogSeq> Hall::change_password(UserId id, const Secret& current, Secret password) {
+    const auto pool = writable();
+    if (!pool) return pool.error();
+    const auto user = get_user(id);
+    if (!user) return user.error();
+    SignIn proof;
+    proof.login = user->login;
+    proof.password = current.clone();
+    Attempt attempt(*this, std::move(proof), accounts::SignInMachine::Purpose::prove_password);
+    const auto proved = attempt.run();
+    if (!proved) return proved.error();
+    if (proved->verdict != Verdict::accepted) {
+        return Error(errc::not_permitted, "the current password was not accepted");
+    }
+    auto hash = hash_new_password(**pool, password, user->login);
+    if (!hash) return hash.error();
+    return write(commands::SetPassword{.id = id,
+                                       .hash = *std::move(hash),
+                                       .expected = attempt.subject().user.password_version,
+                                       .rehash = false});
+}
+
+Result<accounts::Subject> Hall::find_subject(std::shared_ptr<const PoolView>& pool,
+                                             const std::string& name) {
+    auto readers = reader();
+    if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
+    auto newest = current_view(**readers);
+    if (!newest) return newest.error();
+    pool = *std::move(newest);
+    const auto ids = (*readers)->records.find(index_->handle(records::Scope::login, name),
+                                              records::RecordKind::user);
+    if (!ids) return ids.error();
+    if (!ids->empty()) return open_subject(**readers, *pool, UserId{ids->front().bytes});
+    accounts::Subject nobody;
+    nobody.id = attempts::pseudo_user_id(name, *pseudonym_key_);
+    return nobody;
+}
+
+Result<accounts::Subject> Hall::find_subject(std::shared_ptr<const PoolView>& pool, UserId user) {
+    auto readers = reader();
+    if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
+    auto newest = current_view(**readers);
+    if (!newest) return newest.error();
+    pool = *std::move(newest);
+    return open_subject(**readers, *pool, user);
+}
+
+std::optional<RealmId> Hall::realm_of(records::Reader& reader, const UserId& user) {
+    const auto stored = reader.get(records::name_of(user));
+    if (!stored || !*stored) return std::nullopt;
+    const auto header = records::SealHeader::parse((*stored)->sealed);
+    return header ? std::optional(header->realm) : std::nullopt;
+}
+
+Result<attempts::TallySet> Hall::read_tallies(Readers& readers,
+                                              const attempts::CredentialId& credential) {
+    return sightings_->read(readers.attempts, credential, now().monotonic);
+}
+
+Result<attempts::Standing> Hall::read_standing(const PoolView& pool,
+                                               const attempts::CredentialId& credential) {
+    auto readers = reader();
+    if (!readers) return readers.error();
+    const auto rows = read_tallies(**readers, credential);
+    if (!rows) return rows.error();
+    const attempts::MembersWord word(
+        pool.members, [&](const UserId& user) { return realm_of((*readers)->records, user); });
+    const bool of_codes = credential.kind() != attempts::CredentialKind::password;
+    const auto policy =
+        to_policy(of_codes ? pool.settings.code_throttle : pool.settings.password_throttle);
+    return attempts::standing_of(identity_->node, *rows, word, policy,
+                                 {.granted = pool.settings.guess_budget});
+}
+
+void Hall::add_position(const PoolView& pool, SignInResult& result) {
+    auto readers = reader();
+    const auto head = readers ? (*readers)->head.read() : Result<log::Head>(readers.error());
+    if (!head) return;
+    result.epoch = head->place.epoch;
+    result.seq = head->place.seq;
+    if (pool.is_primary(identity_->node)) result.data_age = milliseconds{0};
+}
+
+void Hall::rehash(const PoolView& pool, const accounts::Subject& subject, const Secret& normal) {
+    const auto time = now().monotonic;
+    const std::size_t bytes = sealing::memory_of(hash_cost(pool.settings));
+    // Without a free place the next success will do it.
+    const auto queued = gate_->admit(own_source_, bytes, time, time, [](Result<void>) {});
+    if (!queued || *queued) return;
+    std::array<std::byte, sealing::argon2_salt_size> salt;
+    environment_->random(salt);
+    auto hash = sealing::hash_password(normal, hash_cost(pool.settings), salt);
+    gate_->release(bytes, now().monotonic);
+    if (!hash) return;
+    queue_.commit_async(
+        {.rows = {},
+         .execute = executing(commands::SetPassword{.id = subject.id,
+                                                    .hash = *std::move(hash),
+                                                    .expected = subject.user.password_version,
+                                                    .rehash = true})},
+        [this](std::function<void()> task) { run_blocking(std::move(task)); },
+        [](Result<LogSeq>) {});
+}
+
+UnixTime Hall::judged_time() const { return std::max(now().wall, time_floor_.load()); }
+
+bool Hall::clock_is_sound() const {
+    const bool sound = time_floor_.load() - now().wall <= clock_tolerance;
+    if (!sound) tell(Event::Kind::clock_behind, "codes are refused until the clock is set right");
+    return sound;
+}
+
+}  // namespace countersign
