@@ -327,7 +327,7 @@ Result<std::string> normalise_login(std::string_view text, LoginCase login_case)
     return to_utf8(*login);
 }
 
-Result<Secret> normalise_password(const Secret& password) {
+Result<Secret> normalise_password(Secret password) {
     if (password.size() > max_password_size) {
         return Error(errc::invalid_password, "it is longer than 1,024 bytes");
     }
@@ -336,7 +336,9 @@ Result<Secret> normalise_password(const Secret& password) {
     if (utf8_size(*text) > max_password_size) {
         return Error(errc::invalid_password, "it is longer than 1,024 bytes in its normal form");
     }
-    return to_secret(*text);
+    const bool unchanged =
+        std::ranges::equal(CodePoints::decode(password.text())->view(), text->view());
+    return unchanged ? std::move(password) : to_secret(*text);
 }
 
 }  // namespace countersign::accounts
