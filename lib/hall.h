@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -8,14 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "countersign/store.h"
+
 #include "accounts/blocklist.h"
 #include "accounts/sign_in.h"
 #include "attempts/gate.h"
 #include "attempts/journal.h"
 #include "attempts/remembered.h"
 #include "attempts/sightings.h"
+#include "attempts/unknown_rows.h"
 #include "commands/execute.h"
-#include "countersign/store.h"
 #include "log/append.h"
 #include "log/commit_queue.h"
 #include "log/scrub.h"
@@ -23,11 +26,13 @@
 #include "membership/members.h"
 #include "sqlite/directory.h"
 #include "sqlite/marker.h"
+#include "sqlite/quick_check.h"
 #include "sqlite/reader_pool.h"
 
 namespace countersign {
 
-/// What holds for the pool at one moment: replaced whole when one of the pool's own records changes.
+/// What holds for the pool at one moment: replaced whole when one of the pool's own records
+/// changes.
 struct PoolView {
     LogSeq seq{};  ///< the head at which it was read
     records::PoolSettings settings;
@@ -72,8 +77,9 @@ struct Write {
 };
 
 /// The store's inside: owns the handles, the locks and the keys, reads the clock at each step, and
-/// brings the rooms together. Its parts: hall_open (directory, keys, incarnation), hall_commit (group
-/// commit), hall_users, hall_sign_in, hall_log, hall_due (what falls due).
+/// brings the rooms together. Its parts: hall_open (directory, keys, incarnation), hall_commit
+/// (group commit), hall_users, hall_codes, hall_sign_in, hall_lockout, hall_log, hall_due (what
+/// falls due).
 class Hall {
   public:
     static Result<std::unique_ptr<Hall>> create(Options options);
@@ -81,6 +87,8 @@ class Hall {
     Hall(const Hall&) = delete;
     Hall& operator=(const Hall&) = delete;
     ~Hall();
+
+    Result<void> rewrap(std::shared_ptr<KeyProvider> provider);
 
     // hall_users
     Result<UserId> create_user(NewUser user);
@@ -91,7 +99,6 @@ class Hall {
     Result<UserPage> list_users(const UserQuery& query);
     Result<LogSeq> change_user(UserId id, UserChanges changes);
     Result<LogSeq> set_password(UserId id, Secret password);
-    Result<LogSeq> change_password(UserId id, const Secret& current, Secret password);
     Result<LogSeq> erase_user(UserId id);
 
     // hall_codes
@@ -103,7 +110,10 @@ class Hall {
     // hall_sign_in
     Result<SignInResult> authenticate(SignIn attempt);
     void authenticate(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
-    Result<LockoutStatus> lockout(UserId user);
+    Result<LogSeq> change_password(UserId id, const Secret& current, Secret password);
+
+    // hall_lockout
+    Result<LockoutStatus> show_lockout(UserId user);
     Result<void> clear_lockout(UserId user);
 
     // hall_log
@@ -111,54 +121,142 @@ class Hall {
     Result<Log::Exact> exact_batch(LogSeq seq);
     Result<LogVerification> verify_log();
     Result<Compaction> compact_log();
-
     Result<Status> status();
-    Result<void> rewrap(std::shared_ptr<KeyProvider> provider);
 
     // hall_due
     Instant run_due();
 
   private:
+    class Attempt;
+    struct RunningCheck {
+        sqlite::Database database;
+        sqlite::QuickCheck check;
+    };
+    struct RunningScrub {
+        sqlite::Database database;
+        log::Scrub scrub;
+    };
+
     Hall(Options options, sqlite::Directory directory);
 
     Now now() const { return environment_->now(); }
+    /// The wall clock, but never below what this directory has seen: what codes are judged by.
+    UnixTime judged_time() const;
+    /// Whether the clock is near enough to judge codes by; tells of it when not.
+    bool clock_is_sound() const;
+    void raise_time_floor(UnixTime time);
+    Instant deadline(std::optional<milliseconds> patience) const;
     sealing::Entropy entropy() const;
     void tell(Event::Kind kind, std::string detail) const;
+    void run_blocking(std::function<void()> task) const;
 
-    /// The pool's settings, members and designation, at most as old as the newest commit.
+    // hall_open
+    Result<void> start();
+    Result<void> make_gates();
+    Result<void> settle_incarnation();
+    Result<void> begin_incarnation(const PoolView& pool, LogSeq head);
+    sqlite::OpenOptions file_options() const;
+    Result<void> open_writing();
+    /// After a failed sync: makes sure of what the disk holds, or says that it cannot. Under the
+    /// directory's write lock.
+    Result<void> recover_if_suspect();
+    Result<sqlite::Database> open_reader() const;
+    Result<sqlite::ReaderPool<Readers>::Lease> reader() { return readers_->lease(); }
+
+    // hall_commit
     std::shared_ptr<const PoolView> view() const;
-    /// Reads the view anew on a handle whose transaction, if any, shows the newest.
+    void set_view(std::shared_ptr<const PoolView> view);
     Result<std::shared_ptr<const PoolView>> read_view(records::Reader& reader,
                                                       log::HeadRow& head,
                                                       membership::Designations& designations) const;
-    void set_view(std::shared_ptr<const PoolView> view);
-
-    /// Takes the keys out of `identity_`'s row and opens everything. Part of create and open.
-    Result<void> start();
-    Result<void> begin_incarnation(const char* why);
-
-    Result<sqlite::ReaderPool<Readers>::Lease> reader();
-    Result<LogSeq> write(commands::Command command);
-    /// What a write must know before it is queued: that this node is the primary.
-    Result<std::shared_ptr<const PoolView>> writable() const;
+    /// The view, read again if another process has changed the pool's own records since.
+    Result<std::shared_ptr<const PoolView>> current_view(Readers& readers);
+    /// errc::not_primary, naming who writes, unless this node does.
+    Result<std::shared_ptr<const PoolView>> writable();
     log::Appender::Execute executing(commands::Command command) const;
+    Result<LogSeq> write(commands::Command command);
     void commit_group(std::span<Write* const> group);
     Result<std::size_t> commit_some(std::span<Write* const> group);
+    Result<void> notice_others(const log::Head& head);
+    /// Checkpoint and marker, when it is time. Under the directory's write lock.
+    Result<void> after_commit();
+
+    // hall_users
+    Result<std::string> hash_new_password(const PoolView& pool,
+                                          const Secret& password,
+                                          std::string_view login);
+    Result<std::string> hash_password(const PoolView& pool, const Secret& normal);
+    Result<commands::CreateUser> to_command(const PoolView& pool, NewUser& user);
+    Result<accounts::Subject> open_subject(Readers& readers, const PoolView& pool, UserId id);
+    Result<User> require_user(Readers& readers, UserId id);
+
+    // hall_codes
+    Result<records::Authenticator> import_authenticator(std::string_view uri, UnixTime now);
+
+    // hall_sign_in
+    Result<accounts::Subject> find_subject(std::shared_ptr<const PoolView>& pool,
+                                           const std::string& name);
+    Result<accounts::Subject> find_subject(std::shared_ptr<const PoolView>& pool, UserId user);
+    static std::optional<RealmId> realm_of(records::Reader& reader, const UserId& user);
+    Result<attempts::Standing> read_standing(const PoolView& pool,
+                                             const attempts::CredentialId& credential);
+    attempts::StepView step_view(std::chrono::seconds period, UnixTime time) const;
+    void add_position(const PoolView& pool, SignInResult& result);
+    void rehash(const PoolView& pool, const accounts::Subject& subject, const Secret& normal);
+
+    // hall_lockout
+    Result<LockoutStatus::Factor> show_factor(const PoolView& pool,
+                                              const attempts::CredentialId& credential);
+
+    // hall_log
+    Result<std::uint64_t> erase_batches(bool at_once);
+
+    // hall_due
+    void keep_house();
+    Result<void> drop_expired_rows();
+    Instant check_slice(Instant time);
+    Instant scrub_slice_due(Instant time);
+    Result<bool> scrub_some();
 
     Options options_;
-    std::shared_ptr<Environment> environment_;
+    const std::shared_ptr<Environment> environment_;
     sqlite::Directory directory_;
-    std::shared_ptr<sqlite::Health> health_ = std::make_shared<sqlite::Health>();
+    const std::shared_ptr<sqlite::Health> health_ = std::make_shared<sqlite::Health>();
+
     std::optional<membership::Identity> identity_;
     std::optional<membership::OpenedIdentity> keys_;
     std::optional<records::Index> index_;
+    std::optional<sealing::Key> pseudonym_key_;
+    std::optional<sealing::Key> source_key_;
+    std::optional<sealing::Key> recovery_key_;
+    accounts::Blocklist blocklist_;
+    attempts::AuthorRow incarnation_;  ///< as it was when this process opened the directory
 
     mutable std::mutex view_mutex_;
     std::shared_ptr<const PoolView> view_;
+    std::atomic<UnixTime> time_floor_{};
+    std::atomic<bool> damaged_ = false;  ///< the scrub found rows that nobody signed
 
-    std::optional<WritingHandle> writing_;  ///< under the directory's write lock
+    // Under the directory's write lock.
+    std::optional<WritingHandle> writing_;
+    std::optional<sqlite::MarkerFile> marker_;
+    std::optional<attempts::UnknownRows> unknown_rows_;
+    LogSeq last_written_{};
+    attempts::Arrival last_arrival_{};
+
     std::optional<sqlite::ReaderPool<Readers>> readers_;
+    std::optional<attempts::Sightings> sightings_;
+    std::optional<attempts::Gate> gate_;
+    attempts::SourceKey own_source_{};  ///< of hashes that are no attempt: new passwords
+    std::mutex remembered_mutex_;
+    std::optional<attempts::RememberedPasswords> remembered_;
     log::CommitQueue<Write> queue_;
+
+    std::mutex due_mutex_;
+    Instant housekeeping_due_{};
+    Instant scrub_due_{};
+    std::unique_ptr<RunningCheck> check_;
+    std::unique_ptr<RunningScrub> scrub_;
 };
 
 }  // namespace countersign

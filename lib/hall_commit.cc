@@ -8,13 +8,20 @@
 namespace countersign {
 namespace {
 
-constexpr std::size_t seed_size = sealing::Entropy::seed_size;
-
-/// Whether a batch's changes touch what a PoolView shows.
-bool concerns_view(std::span<const records::Change> changes) {
-    return std::ranges::any_of(changes, [](const records::Change& change) {
-        return change.name.kind != records::RecordKind::user;
-    });
+Result<records::PoolSettings> read_settings(records::Reader& reader,
+                                            const records::Sealer& sealer) {
+    Result<records::PoolSettings> settings =
+        Error(errc::corrupt, "the pool's settings are missing");
+    const auto read =
+        reader.each_of(records::RecordKind::pool_settings,
+                       [&](const records::RecordName& name, const records::StoredRecord& record) {
+                           const auto content = sealer.open(name, record.sealed);
+                           settings = content ? records::decode_pool_settings(content->bytes())
+                                              : Result<records::PoolSettings>(content.error());
+                           return false;
+                       });
+    if (!read) return read.error();
+    return settings;
 }
 
 }  // namespace
@@ -34,8 +41,8 @@ Result<Readers> Readers::prepare(sqlite::Database& database) {
     if (!designations) return designations.error();
     auto attempts = attempts::Tables::prepare(database);
     if (!attempts) return attempts.error();
-    return Readers{std::move(*records), std::move(*head), std::move(*designations),
-                   std::move(*attempts)};
+    return Readers{
+        std::move(*records), std::move(*head), std::move(*designations), std::move(*attempts)};
 }
 
 Result<WritingHandle> WritingHandle::open(const std::string& path,
@@ -52,9 +59,9 @@ Result<WritingHandle> WritingHandle::open(const std::string& path,
 }
 
 sealing::Entropy Hall::entropy() const {
-    auto seed = Secret::of_size(seed_size);
-    environment_->random(seed.writable());
-    return sealing::Entropy(seed.bytes().first<seed_size>());
+    sealing::Entropy::Seed seed;
+    environment_->random(seed);
+    return sealing::Entropy(seed);
 }
 
 std::shared_ptr<const PoolView> Hall::view() const {
@@ -68,16 +75,13 @@ void Hall::set_view(std::shared_ptr<const PoolView> view) {
 }
 
 Result<std::shared_ptr<const PoolView>> Hall::read_view(
-    records::Reader& reader,
-    log::HeadRow& head_row,
-    membership::Designations& designations) const {
+    records::Reader& reader, log::HeadRow& head_row, membership::Designations& designations) const {
     const auto head = head_row.read();
     if (!head) return head.error();
     auto designation = designations.current();
     if (!designation) return designation.error();
     records::Sealer sealer(identity_->pool, keys_->keyring);
-    auto members =
-        membership::read_members(reader, sealer, identity_->pool, identity_->root_key);
+    auto members = membership::read_members(reader, sealer, identity_->pool, identity_->root_key);
     if (!members) return members.error();
     auto settings = read_settings(reader, sealer);
     if (!settings) return settings.error();
@@ -107,14 +111,17 @@ Result<std::shared_ptr<const PoolView>> Hall::writable() {
 }
 
 log::Appender::Execute Hall::executing(commands::Command command) const {
-    auto seed = std::make_shared<Secret>(Secret::of_size(seed_size));
-    environment_->random(seed->writable());
-    return [this, seed, time = now().wall, command = std::make_shared<commands::Command>(
-                                               std::move(command))](records::Reader& reader,
-                                                                    LogSeq) {
+    sealing::Entropy::Seed seed;
+    environment_->random(seed);
+    return [this,
+            seed,
+            time = now().wall,
+            command = std::make_shared<commands::Command>(std::move(command))](
+               records::Reader& reader, LogSeq) {
         const auto pool = view();
-        sealing::Entropy entropy(seed->bytes().first<seed_size>());
-        return commands::execute(*command, reader,
+        sealing::Entropy entropy(seed);  // anew at each call: the effect is a function of the command
+        return commands::execute(*command,
+                                 reader,
                                  {.sealer = pool->sealer,
                                   .index = *index_,
                                   .settings = pool->settings,
@@ -160,29 +167,37 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
     if (auto noticed = notice_others(*head); !noticed) return noticed.error();
 
     const auto pool = view();
-    const attempts::MembersWord word(pool->members, [&](const UserId& user) {
-        return realm_of(ledger.reader, user);
-    });
-    auto journal = attempts::Journal::begin(writing_->attempts, identity_->node, head->place.seq,
-                                            keys_->signing_key, word, word);
+    const attempts::MembersWord word(
+        pool->members, [&](const UserId& user) { return realm_of(ledger.reader, user); });
+    const Now time = now();
+    auto journal = attempts::Journal::begin(writing_->attempts,
+                                            {.key = keys_->signing_key,
+                                             .head = head->place.seq,
+                                             .whose_word = word,
+                                             .whose_spent = word,
+                                             .sightings = *sightings_,
+                                             .now = time.monotonic});
     if (!journal) return journal.error();
+    const auto overrun = journal->make_room(*unknown_rows_);
+    if (!overrun) return overrun.error();
+    if (*overrun) tell(Event::Kind::many_unknown, "unknown names are tried faster than they fit");
     auto appender = log::Appender::begin(ledger, keys_->signing_key);
 
     std::size_t taken = 0;
     for (; taken < group.size(); ++taken) {
         Write& write = *group[taken];
         std::optional<Error> failure;
-        if (write.rows) {
-            if (auto done = write.rows(*journal); !done) failure = done.error();
-        }
-        if (write.execute && !failure) {
-            if (!appender) {
-                failure = appender.error();
-            } else {
-                const auto added = appender->add(write.execute, failure);
-                if (!added) return added.error();
-                if (*added == log::Appender::Added::next_group) break;
-            }
+        const auto write_rows = [&]() -> Result<void> {
+            return write.rows ? write.rows(*journal) : Result<void>();
+        };
+        if (!write.execute) {
+            if (auto done = write_rows(); !done) failure = done.error();
+        } else if (!appender) {
+            failure = appender.error();
+        } else {
+            const auto added = appender->add(write.execute, write_rows, failure);
+            if (!added) return added.error();
+            if (*added == log::Appender::Added::next_group) break;
         }
         if (failure) {
             write.outcome = *failure;
@@ -191,16 +206,17 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
         }
     }
 
-    const UnixTime wall = now().wall;
     std::optional<log::SignedBatch> batch;
     if (appender) {
-        auto closed = appender->close(wall);
+        auto closed = appender->close(time.wall);
         if (!closed) return closed.error();
         batch = std::move(*closed);
     }
-    if (auto flushed = journal->flush(wall); !flushed) return flushed.error();
+    if (auto flushed = journal->flush(time.wall); !flushed) return flushed.error();
     if (auto committed = transaction->commit(); !committed) return committed.error();
 
+    sightings_->note(journal->author().arrival, now().monotonic);
+    raise_time_floor(std::max(time.wall, head->time));
     if (batch) {
         last_written_ = batch->place.seq;
         if (appender->concerns_pool()) {
@@ -208,8 +224,50 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
             if (fresh) set_view(std::move(*fresh));
         }
     }
-    after_commit(*lock);
+    // What was committed is committed: trouble behind it is told, not answered to these callers.
+    if (auto done = after_commit(); !done) {
+        tell(Event::Kind::housekeeping_failed, done.error().message());
+    }
     return taken;
+}
+
+Result<void> Hall::after_commit() {
+    const auto author = writing_->attempts.author();
+    if (!author) return author.error();
+    if (auto done = marker_->update({.incarnation = (*author)->incarnation,
+                                     .head = last_written_,
+                                     .row_seq = (*author)->row_seq},
+                                    now().monotonic);
+        !done) {
+        return done;
+    }
+    if (writing_->database.wal_bytes() < options_.checkpoint_bytes) return {};
+    const auto moved = writing_->database.checkpoint(sqlite::CheckpointMode::passive);
+    return moved ? Result<void>() : moved.error();
+}
+
+void Hall::raise_time_floor(UnixTime time) {
+    UnixTime known = time_floor_.load();
+    while (known < time && !time_floor_.compare_exchange_weak(known, time)) {
+    }
+}
+
+Instant Hall::deadline(std::optional<milliseconds> patience) const {
+    return now().monotonic + patience.value_or(options_.deadline);
+}
+
+void Hall::tell(Event::Kind kind, std::string detail) const {
+    if (options_.on_event) {
+        options_.on_event({.kind = kind, .time = now().wall, .detail = std::move(detail)});
+    }
+}
+
+void Hall::run_blocking(std::function<void()> task) const {
+    if (options_.run_blocking) {
+        options_.run_blocking(std::move(task));
+    } else {
+        task();
+    }
 }
 
 }  // namespace countersign

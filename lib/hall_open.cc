@@ -2,15 +2,17 @@
 #include <set>
 #include <utility>
 
-#include "accounts/precis.h"
-#include "attempts/throttle.h"
+#include "accounts/unicode.h"
+#include "attempts/incarnation.h"
+#include "attempts/members_word.h"
+#include "attempts/unknown_names.h"
 #include "hall.h"
 #include "membership/root_key.h"
 #include "pool_settings.h"
 #include "records/codec.h"
 #include "records/uuid.h"
 #include "schema.h"
-#include "sealing/argon2.h"
+#include "sqlite/health.h"
 
 namespace countersign {
 namespace {
@@ -71,22 +73,20 @@ Result<Genesis> make_genesis(const Options& options, Environment& environment) {
     const sealing::Key master_key = random_key(environment);
     std::array<std::byte, KeyProvider::entropy_size> fresh;
     environment.random(fresh);
-    auto wrapped =
-        membership::wrap_master_key(master_key, context, *options.key_provider, fresh);
+    auto wrapped = membership::wrap_master_key(master_key, context, *options.key_provider, fresh);
     if (!wrapped) return wrapped.error();
     identity.wrapped_master_key = std::move(*wrapped);
     identity.sealed_secrets = sealing::seal_secrets(
         secrets, keyring, context, master_key, random_id<sealing::Nonce>(environment));
 
-    return Genesis{
-        .identity = std::move(identity),
-        .signing_key = std::move(signing_key),
-        .root_key = std::move(root_key),
-        .root_seed = std::move(root_seed),
-        .keyring = std::make_shared<const sealing::Keyring>(std::move(keyring)),
-        .channel_key = sealing::BoxKey(secrets.channel_secret.view()).public_key(),
-        .token_key = sealing::SigningKey(secrets.token_seed.view()).public_key(),
-        .incarnation = random_incarnation(environment)};
+    return Genesis{.identity = std::move(identity),
+                   .signing_key = std::move(signing_key),
+                   .root_key = std::move(root_key),
+                   .root_seed = std::move(root_seed),
+                   .keyring = std::make_shared<const sealing::Keyring>(std::move(keyring)),
+                   .channel_key = sealing::BoxKey(secrets.channel_secret.view()).public_key(),
+                   .token_key = sealing::SigningKey(secrets.token_seed.view()).public_key(),
+                   .incarnation = random_incarnation(environment)};
 }
 
 records::Designation first_designation(const Genesis& genesis, UnixTime now) {
@@ -178,7 +178,11 @@ Result<void> write_genesis(const std::string& path,
     if (!ledger) return ledger.error();
     auto tables = attempts::Tables::prepare(*database);
     if (!tables) return tables.error();
-    if (auto done = tables->begin_incarnation(genesis.incarnation, now, false); !done) return done;
+    if (auto done =
+            tables->put_author({.incarnation = genesis.incarnation, .started = now, .time = now});
+        !done) {
+        return done;
+    }
     const auto designation = membership::sign(first_designation(genesis, now), genesis.root_key);
     auto designated = ledger->designations.add(
         designation,
@@ -188,7 +192,8 @@ Result<void> write_genesis(const std::string& path,
     auto appender = log::Appender::begin(*ledger, genesis.signing_key);
     if (!appender) return appender.error();
     std::optional<Error> failure;
-    auto added = appender->add([&](records::Reader&, LogSeq) { return changes; }, failure);
+    auto added = appender->add(
+        [&](records::Reader&, LogSeq) { return changes; }, [] { return Result<void>(); }, failure);
     if (!added) return added.error();
     if (failure) return *failure;
     if (auto closed = appender->close(now); !closed) return closed.error();
@@ -214,7 +219,8 @@ Result<void> check_always(const Options& options) {
     if (auto ok = require(options.key_provider != nullptr, "key_provider is missing"); !ok) {
         return ok;
     }
-    if (auto ok = require(options.readers >= 1 && options.readers <= 256, "readers: 1 to 256"); !ok) {
+    if (auto ok = require(options.readers >= 1 && options.readers <= 256, "readers: 1 to 256");
+        !ok) {
         return ok;
     }
     if (auto ok = require(options.checkpoint_bytes >= std::uint64_t{1} << 20,
@@ -281,18 +287,49 @@ Result<std::unique_ptr<Hall>> Hall::open(Options options) {
     return hall;
 }
 
+Hall::Hall(Options options, sqlite::Directory directory)
+    : options_(std::move(options)),
+      environment_(options_.environment),
+      directory_(std::move(directory)),
+      queue_([this](std::span<Write* const> group) { commit_group(group); },
+             options_.commit_queue) {}
+
+Hall::~Hall() {
+    if (gate_) gate_->close();
+    if (!marker_ || !writing_) return;
+    const auto lock = directory_.write_lock(options_.lock_patience);
+    const auto head = writing_->ledger.head.read();
+    const auto author = writing_->attempts.author();
+    if (!lock || !head || !author || !*author) return;  // the next start finds an unclean end
+    static_cast<void>(marker_->write({.incarnation = (*author)->incarnation,
+                                      .head = head->place.seq,
+                                      .row_seq = (*author)->row_seq},
+                                     true,
+                                     now().monotonic));
+}
+
+sqlite::OpenOptions Hall::file_options() const {
+    return {
+        .vfs = environment_->sqlite_vfs(), .health = health_, .patience = options_.lock_patience};
+}
+
+Result<sqlite::Database> Hall::open_reader() const {
+    auto options = file_options();
+    options.read_only = true;
+    options.cache_bytes = cache_bytes_of_readers;
+    return sqlite::Database::open(directory_.database_path(), options);
+}
+
 Result<void> Hall::start() {
     if (!options_.blocked_passwords.empty()) {
-        if (auto loaded = blocklist_.load(options_.blocked_passwords); !loaded) return loaded;
+        auto loaded = accounts::Blocklist::load(options_.blocked_passwords);
+        if (!loaded) return loaded.error();
+        blocklist_ = std::move(*loaded);
     }
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
-    const sqlite::OpenOptions file{.vfs = environment_->sqlite_vfs(),
-                                   .health = health_,
-                                   .patience = options_.lock_patience};
-    const std::string path = directory_.database_path();
     {
-        auto database = sqlite::Database::open(path, file);
+        auto database = sqlite::Database::open(directory_.database_path(), file_options());
         if (!database) return database.error();
         if (auto migrated = sqlite::migrate(*database, schema()); !migrated) return migrated;
         auto identity = membership::read_identity(*database);
@@ -304,16 +341,9 @@ Result<void> Hall::start() {
     keys_ = std::move(*keys);
     index_.emplace(keys_->keyring->index_key());
 
-    auto writing = WritingHandle::open(path, file, identity_->pool, *keys_->keyring);
-    if (!writing) return writing.error();
-    writing_ = std::move(*writing);
-    if (auto settled = settle_incarnation(); !settled) return settled;
-
-    auto reading = file;
-    reading.cache_bytes = cache_bytes_of_readers;
-    readers_.emplace(path, reading, options_.readers, &Readers::prepare);
-    auto seen = read_view(writing_->ledger.reader, writing_->ledger.head,
-                          writing_->ledger.designations);
+    if (auto opened = open_writing(); !opened) return opened;
+    auto seen =
+        read_view(writing_->ledger.reader, writing_->ledger.head, writing_->ledger.designations);
     if (!seen) return seen.error();
     if ((*seen)->settings.unicode_version != accounts::unicode_version()) {
         return Error(errc::unsupported_version,
@@ -321,45 +351,114 @@ Result<void> Hall::start() {
                          ", this build by " + std::string(accounts::unicode_version()));
     }
     set_view(std::move(*seen));
+    if (auto settled = settle_incarnation(); !settled) return settled;
+    auto reading = file_options();
+    reading.cache_bytes = cache_bytes_of_readers;
+    readers_.emplace(directory_.database_path(), reading, options_.readers, &Readers::prepare);
+    return make_gates();
+}
+
+Result<void> Hall::open_writing() {
+    auto writing = WritingHandle::open(
+        directory_.database_path(), file_options(), identity_->pool, *keys_->keyring);
+    if (!writing) return writing.error();
+    writing_.emplace(std::move(*writing));
+    return {};
+}
+
+Result<void> Hall::recover_if_suspect() {
+    if (health_->sound()) return {};
+    tell(Event::Kind::disk_failed, "a sync failed; what the disk holds is being made sure of");
+    readers_->close();
+    {
+        const std::lock_guard guard(due_mutex_);
+        check_.reset();
+        scrub_.reset();
+    }
+    writing_.reset();
+    if (auto recovered = sqlite::recover(directory_.database_path(), file_options()); !recovered) {
+        tell(Event::Kind::disk_failed, recovered.error().message());
+        return recovered;
+    }
+    return open_writing();
+}
+
+Result<void> Hall::make_gates() {
+    const auto& keyring = *keys_->keyring;
+    pseudonym_key_ = sealing::derive_key(keyring.pool_secret(), 1, "cs-pseud");
+    recovery_key_ = sealing::derive_key(keyring.pool_secret(), 1, "cs-recov");
+    source_key_ = random_key(*environment_);
+    own_source_ = attempts::source_key({}, *source_key_);
+
+    auto admission =
+        attempts::Admission::make({.budget = options_.hashing_memory,
+                                   .max_queued = options_.hashing_queue,
+                                   .max_queued_per_source = options_.hashing_queue_per_source});
+    if (!admission) return admission.error();
+    gate_.emplace(std::move(*admission), attempts::Reservations::Options{});
+    auto remembered = attempts::RememberedPasswords::make(random_key(*environment_), {});
+    if (!remembered) return remembered.error();
+    remembered_.emplace(std::move(*remembered));
+    sightings_.emplace(incarnation_.arrival, now().monotonic);
+    last_arrival_ = incarnation_.arrival;
+    unknown_rows_.emplace(
+        [this](const UserId& user) { return attempts::is_pseudo_user_id(user, *pseudonym_key_); });
+    scrub_due_ = now().monotonic + options_.scrub_interval;
     return {};
 }
 
 Result<void> Hall::settle_incarnation() {
     const auto head = writing_->ledger.head.read();
     if (!head) return head.error();
-    const auto author = writing_->attempts.author();
+    auto author = writing_->attempts.author();
     if (!author) return author.error();
-    sqlite::Marks marks{.incarnation = author->incarnation,
-                        .head = head->place.seq,
-                        .row_seq = author->row_seq};
+    if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
     marker_.emplace(directory_);
     const auto marker = marker_->read();
     if (!marker) return marker.error();
-    const auto provenance = marker_->provenance(marks);
+    const auto provenance = marker_->provenance({.incarnation = (*author)->incarnation,
+                                                 .head = head->place.seq,
+                                                 .row_seq = (*author)->row_seq});
     if (!provenance) return provenance.error();
-    incarnation_ = *author;
     if (*provenance != sqlite::Provenance::same) {
-        const Incarnation fresh = random_incarnation(*environment_);
-        auto transaction = sqlite::Transaction::begin(writing_->database);
-        if (!transaction) return transaction.error();
-        const UnixTime wall = std::max(now().wall, std::max(author->time, head->time));
-        if (auto begun = attempts::begin_incarnation(writing_->attempts, identity_->node, fresh, wall,
-                                                     head->place.seq, keys_->signing_key);
-            !begun) {
-            return begun;
-        }
-        if (auto done = transaction->commit(); !done) return done;
-        const auto renewed = writing_->attempts.author();
-        if (!renewed) return renewed.error();
-        incarnation_ = *renewed;
-        marks.incarnation = fresh;
-        marks.row_seq = renewed->row_seq;
-        tell(Event::Kind::new_incarnation,
-             "the directory is a copy or was restored; a new incarnation begins");
+        if (auto begun = begin_incarnation(*view(), head->place.seq); !begun) return begun;
+        author = writing_->attempts.author();
+        if (!author) return author.error();
     } else if (*marker && !(*marker)->clean_end) {
         tell(Event::Kind::unclean_end, "the store was not closed; its file will be checked");
+        auto database = open_reader();
+        if (!database) return database.error();
+        auto check = sqlite::QuickCheck::begin(*database);
+        if (!check) return check.error();
+        check_.reset(new RunningCheck{std::move(*database), std::move(*check)});
     }
-    return marker_->write(marks, false, now().monotonic);
+    incarnation_ = **author;
+    last_written_ = head->place.seq;
+    raise_time_floor(std::max(head->time, incarnation_.time));
+    return marker_->write({.incarnation = incarnation_.incarnation,
+                           .head = head->place.seq,
+                           .row_seq = incarnation_.row_seq},
+                          false,
+                          now().monotonic);
+}
+
+Result<void> Hall::begin_incarnation(const PoolView& pool, LogSeq head) {
+    auto transaction = sqlite::Transaction::begin(writing_->database);
+    if (!transaction) return transaction.error();
+    const attempts::MembersWord word(
+        pool.members, [&](const UserId& user) { return realm_of(writing_->ledger.reader, user); });
+    if (auto begun = attempts::begin_incarnation(writing_->attempts,
+                                                 keys_->signing_key,
+                                                 random_incarnation(*environment_),
+                                                 head,
+                                                 word,
+                                                 now().wall);
+        !begun) {
+        return begun;
+    }
+    if (auto done = transaction->commit(); !done) return done;
+    tell(Event::Kind::new_incarnation, "the directory is a copy, or came from a backup");
+    return {};
 }
 
 Result<void> Hall::rewrap(std::shared_ptr<KeyProvider> provider) {

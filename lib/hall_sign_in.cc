@@ -16,8 +16,10 @@ constexpr milliseconds clock_tolerance{30'000};
 
 }  // namespace
 
-/// One attempt on its way: the machine, what it stands on, and where it goes on when it had to wait.
-class Hall::Attempt final : public accounts::SignInGround, public std::enable_shared_from_this<Attempt> {
+/// One attempt on its way: the machine, what it stands on, and where it goes on when it had to
+/// wait.
+class Hall::Attempt final : public accounts::SignInGround,
+                            public std::enable_shared_from_this<Attempt> {
   public:
     using Handler = std::move_only_function<void(Result<SignInResult>)>;
     using Machine = accounts::SignInMachine;
@@ -25,7 +27,7 @@ class Hall::Attempt final : public accounts::SignInGround, public std::enable_sh
     Attempt(Hall& hall, SignIn attempt, Machine::Purpose purpose)
         : hall_(hall),
           pool_(hall.view()),
-          source_(attempts::source_key(attempt.source, hall.source_key_)),
+          source_(attempts::source_key(attempt.source, *hall.source_key_)),
           deadline_(hall.deadline(attempt.patience)),
           machine_(std::move(attempt), *this, purpose) {}
 
@@ -79,8 +81,11 @@ class Hall::Attempt final : public accounts::SignInGround, public std::enable_sh
         challenge.password_version = subject.user.password_version;
         challenge.issuer = hall_.identity_->node;
         challenge.expires = now + challenge_life;
-        return accounts::seal_challenge(challenge, hall_.identity_->pool, *hall_.keys_->keyring,
-                                        hall_.keys_->signing_key, entropy.nonce());
+        return accounts::seal_challenge(challenge,
+                                        hall_.identity_->pool,
+                                        *hall_.keys_->keyring,
+                                        hall_.keys_->signing_key,
+                                        entropy.nonce());
     }
     Result<accounts::Challenge> open_challenge(std::string_view text, UnixTime now) override {
         auto challenge =
@@ -88,20 +93,15 @@ class Hall::Attempt final : public accounts::SignInGround, public std::enable_sh
         if (!challenge) return challenge;
         const auto* issuer = membership::find(pool_->members, challenge->issuer);
         if (!issuer || !issuer->holds(challenge->realm)) return errc::not_a_member;
-        const bool in_time = now < challenge->expires && challenge->expires <= now + 2 * challenge_life;
+        const bool in_time =
+            now < challenge->expires && challenge->expires <= now + 2 * challenge_life;
         const bool of_this_life = !hall_.incarnation_.is_restored ||
                                   challenge->expires - challenge_life >= hall_.incarnation_.started;
         if (!in_time || !of_this_life) return errc::timed_out;
         return challenge;
     }
     attempts::StepView steps(std::chrono::seconds period, UnixTime now) override {
-        attempts::StepView view{.node = hall_.identity_->node};
-        view.current = value(accounts::step_at(now, period).value_or(accounts::TotpStep{}));
-        if (hall_.incarnation_.is_restored) {
-            const auto before = hall_.incarnation_.started - milliseconds{1};
-            view.first = value(accounts::step_at(before, period).value_or(accounts::TotpStep{})) + 1;
-        }
-        return view;
+        return hall_.step_view(period, now);
     }
     bool can_judge_codes() override { return hall_.clock_is_sound(); }
     sealing::KeyView recovery_key() const override { return hall_.recovery_key_->view(); }
@@ -146,9 +146,8 @@ class Hall::Attempt final : public accounts::SignInGround, public std::enable_sh
 
     // On the caller's thread.
     void wait_for(Machine::Reserve& need) {
-        machine_.reserved(hall_.gate_->wait_reserved(need.credential, deadline_,
-                                                     hall_.now().monotonic,
-                                                     standing_reader(need.credential)));
+        machine_.reserved(hall_.gate_->wait_reserved(
+            need.credential, deadline_, hall_.now().monotonic, standing_reader(need.credential)));
     }
     void wait_for(Machine::Admit& need) {
         admitted_ = need.bytes;
@@ -177,12 +176,15 @@ class Hall::Attempt final : public accounts::SignInGround, public std::enable_sh
         hall_.run_blocking([self = shared_from_this()] { self->go_on(); });
     }
     bool begin(Machine::Reserve& need) {
-        auto answer = hall_.gate_->reserve(
-            need.credential, deadline_, hall_.now().monotonic, standing_reader(need.credential),
-            [self = shared_from_this()](Result<attempts::Gate::Pass> pass) {
-                self->machine_.reserved(std::move(pass));
-                self->resume();
-            });
+        auto answer =
+            hall_.gate_->reserve(need.credential,
+                                 deadline_,
+                                 hall_.now().monotonic,
+                                 standing_reader(need.credential),
+                                 [self = shared_from_this()](Result<attempts::Gate::Pass> pass) {
+                                     self->machine_.reserved(std::move(pass));
+                                     self->resume();
+                                 });
         if (!answer) {
             machine_.reserved(answer.error());
         } else if (auto* reservation = std::get_if<attempts::Reservation>(&*answer)) {
@@ -196,12 +198,14 @@ class Hall::Attempt final : public accounts::SignInGround, public std::enable_sh
     }
     bool begin(Machine::Admit& need) {
         admitted_ = need.bytes;
-        const auto queued = hall_.gate_->admit(
-            source_, need.bytes, deadline_, hall_.now().monotonic,
-            [self = shared_from_this()](Result<void> answer) {
-                self->machine_.admitted(std::move(answer));
-                self->resume();
-            });
+        const auto queued = hall_.gate_->admit(source_,
+                                               need.bytes,
+                                               deadline_,
+                                               hall_.now().monotonic,
+                                               [self = shared_from_this()](Result<void> answer) {
+                                                   self->machine_.admitted(std::move(answer));
+                                                   self->resume();
+                                               });
         if (queued && *queued) return false;
         machine_.admitted(queued ? Result<void>() : Result<void>(queued.error()));
         return true;
@@ -214,12 +218,13 @@ class Hall::Attempt final : public accounts::SignInGround, public std::enable_sh
         return false;
     }
     bool begin(Machine::Write& need) {
-        hall_.queue_.commit_async({.rows = std::move(need.rows), .execute = {}},
-                                  hall_.options_.run_blocking,
-                                  [self = shared_from_this()](Result<LogSeq> outcome) {
-                                      self->machine_.written(std::move(outcome));
-                                      self->resume();
-                                  });
+        hall_.queue_.commit_async(
+            {.rows = std::move(need.rows), .execute = {}},
+            [&hall = hall_](std::function<void()> task) { hall.run_blocking(std::move(task)); },
+            [self = shared_from_this()](Result<LogSeq> outcome) {
+                self->machine_.written(std::move(outcome));
+                self->resume();
+            });
         return false;
     }
     bool begin(Machine::Release& need) {
@@ -243,8 +248,8 @@ Result<SignInResult> Hall::authenticate(SignIn attempt) {
 
 void Hall::authenticate(SignIn attempt,
                         std::move_only_function<void(Result<SignInResult>)> handler) {
-    const auto running = std::make_shared<Attempt>(*this, std::move(attempt),
-                                                   accounts::SignInMachine::Purpose::sign_in);
+    const auto running = std::make_shared<Attempt>(
+        *this, std::move(attempt), accounts::SignInMachine::Purpose::sign_in);
     running->run_on(std::move(handler));
 }
 
@@ -306,24 +311,29 @@ std::optional<RealmId> Hall::realm_of(records::Reader& reader, const UserId& use
     return header ? std::optional(header->realm) : std::nullopt;
 }
 
-Result<attempts::TallySet> Hall::read_tallies(Readers& readers,
-                                              const attempts::CredentialId& credential) {
-    return sightings_->read(readers.attempts, credential, now().monotonic);
-}
-
 Result<attempts::Standing> Hall::read_standing(const PoolView& pool,
                                                const attempts::CredentialId& credential) {
     auto readers = reader();
     if (!readers) return readers.error();
-    const auto rows = read_tallies(**readers, credential);
+    const auto rows = sightings_->read((*readers)->attempts, credential, now().monotonic);
     if (!rows) return rows.error();
     const attempts::MembersWord word(
         pool.members, [&](const UserId& user) { return realm_of((*readers)->records, user); });
     const bool of_codes = credential.kind() != attempts::CredentialKind::password;
     const auto policy =
         to_policy(of_codes ? pool.settings.code_throttle : pool.settings.password_throttle);
-    return attempts::standing_of(identity_->node, *rows, word, policy,
-                                 {.granted = pool.settings.guess_budget});
+    return attempts::standing_of(
+        identity_->node, *rows, word, policy, {.granted = pool.settings.guess_budget});
+}
+
+attempts::StepView Hall::step_view(std::chrono::seconds period, UnixTime time) const {
+    const auto step = [&](UnixTime at) {
+        return value(accounts::step_at(at, period).value_or(accounts::TotpStep{}));
+    };
+    attempts::StepView view{.node = identity_->node, .current = step(time)};
+    // A restored directory may have forgotten what was spent: only steps begun since then are safe.
+    if (incarnation_.is_restored) view.first = step(incarnation_.started - milliseconds{1}) + 1;
+    return view;
 }
 
 void Hall::add_position(const PoolView& pool, SignInResult& result) {
@@ -356,7 +366,9 @@ void Hall::rehash(const PoolView& pool, const accounts::Subject& subject, const 
         [](Result<LogSeq>) {});
 }
 
-UnixTime Hall::judged_time() const { return std::max(now().wall, time_floor_.load()); }
+UnixTime Hall::judged_time() const {
+    return std::max(now().wall, time_floor_.load());
+}
 
 bool Hall::clock_is_sound() const {
     const bool sound = time_floor_.load() - now().wall <= clock_tolerance;

@@ -3,6 +3,7 @@
 
 #include "accounts/email.h"
 #include "accounts/otpauth.h"
+#include "accounts/password_policy.h"
 #include "accounts/precis.h"
 #include "hall.h"
 #include "pool_settings.h"
@@ -16,7 +17,9 @@ constexpr std::size_t display_name_limit = 512;
 constexpr std::size_t page_limit = 10'000;
 constexpr std::size_t same_email_limit = 100;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool contains(std::string_view text, std::string_view part) {
     return std::ranges::search(text, part, {}, lower, lower).begin() != text.end() || part.empty();
@@ -90,7 +93,9 @@ Result<std::string> Hall::hash_password(const PoolView& pool, const Secret& norm
     std::array<std::byte, sealing::argon2_salt_size> salt;
     environment_->random(salt);
     const std::size_t bytes = sealing::memory_of(cost);
-    if (auto place = gate_->admit(own_source_, bytes, deadline({})); !place) return place.error();
+    if (auto place = gate_->wait_admitted(own_source_, bytes, deadline({}), now().monotonic);
+        !place)
+        return place.error();
     auto hash = sealing::hash_password(normal, cost, salt);
     gate_->release(bytes, now().monotonic);
     return hash;
@@ -128,7 +133,8 @@ Result<commands::CreateUser> Hall::to_command(const PoolView& pool, NewUser& use
         return Error(errc::invalid_argument, "a password or its hash, not both");
     }
     if (!user.password_hash.empty()) {
-        if (auto read = sealing::parse_password_hash(user.password_hash); !read) return read.error();
+        if (auto read = sealing::parse_password_hash(user.password_hash); !read)
+            return read.error();
         record.password_hash = std::move(user.password_hash);
     } else if (!user.password.empty()) {
         auto hash = hash_new_password(pool, user.password, record.login);
@@ -208,7 +214,8 @@ Result<User> Hall::require_user(Readers& readers, UserId id) {
     if (!pool) return pool.error();
     const auto subject = open_subject(readers, **pool, id);
     if (!subject) return subject.error();
-    if (!subject->held) return Error(errc::not_held, "realm " + std::to_string(value(subject->realm)));
+    if (!subject->held)
+        return Error(errc::not_held, "realm " + std::to_string(value(subject->realm)));
     if (!subject->known) return Error(errc::not_found, "no user " + to_string(id));
     return to_user(id, subject->realm, subject->seq, subject->user);
 }

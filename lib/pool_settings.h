@@ -2,8 +2,9 @@
 
 #include <string_view>
 
-#include "attempts/throttle.h"
 #include "countersign/options.h"
+
+#include "attempts/throttle.h"
 #include "records/pool_settings.h"
 #include "sealing/argon2.h"
 

@@ -23,7 +23,8 @@ struct Event {
         clock_jumped,      ///< wall and monotonic clock moved apart
         code_used_twice,   ///< one code was accepted by two nodes that had not heard of each other
         data_key_missing,  ///< a granted key could not be opened
-        disk_failed,       ///< a sync failed; the store tries to recover, or has stopped
+        housekeeping_failed,  ///< retention, checkpoint or scrub could not be done; tried again
+        disk_failed,          ///< a sync failed; the store tries to recover, or has stopped
         invitation_made,
         node_joined,
         node_removed,

@@ -27,8 +27,7 @@ struct Status {
     LogSeq seq{};
     std::string digest;  ///< what the last batch signs, in hexadecimal
     std::uint64_t users = 0;
-    std::uint64_t incarnations =
-        0;                       ///< lives of this directory: 1 unless it was copied or restored
+    bool restored = false;       ///< this directory is a copy, or came from a backup
     bool root_key_here = false;  ///< the root key's file still lies beside the directory
     std::string key_provider;    ///< what the provider says of itself
 };

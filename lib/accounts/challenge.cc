@@ -19,7 +19,9 @@ constexpr std::size_t content_size = fields_size + sealing::Signature::size;
 constexpr std::size_t whole_size =
     header_size + sealing::Nonce::size + content_size + sealing::tag_size;
 
-void append(Bytes& to, BytesView bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
+void append(Bytes& to, BytesView bytes) {
+    to.insert(to.end(), bytes.begin(), bytes.end());
+}
 
 Bytes associated_data(const PoolId& pool, BytesView header) {
     constexpr std::string_view purpose = "countersign/challenge/v1";
@@ -68,10 +70,11 @@ Result<Challenge> open_challenge(std::string_view text,
     const KeyVersion version{from_little_endian<std::uint32_t>(bytes.data() + 2)};
     const auto key = keyring.find(challenge.realm, version);
     if (!key) return errc::not_held;
-    const auto nonce =
-        sealing::Nonce::from_bytes(bytes.subspan(header_size, sealing::Nonce::size));
+    const auto nonce = sealing::Nonce::from_bytes(bytes.subspan(header_size, sealing::Nonce::size));
     const auto content = sealing::open(bytes.subspan(header_size + sealing::Nonce::size),
-                                       associated_data(pool, bytes.first(header_size)), *nonce, *key);
+                                       associated_data(pool, bytes.first(header_size)),
+                                       *nonce,
+                                       *key);
     if (!content) return errc::bad_signature;
 
     const std::byte* from = content->bytes().data();
@@ -89,8 +92,10 @@ Result<Challenge> open_challenge(std::string_view text,
     from += 8;
     sealing::Signature signature;
     take(signature);
-    if (!sealing::verify(sealing::SignatureKind::challenge, content->bytes().first(fields_size),
-                         signature, challenge.issuer.bytes)) {
+    if (!sealing::verify(sealing::SignatureKind::challenge,
+                         content->bytes().first(fields_size),
+                         signature,
+                         challenge.issuer.bytes)) {
         return errc::bad_signature;
     }
     return challenge;

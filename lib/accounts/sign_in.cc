@@ -37,9 +37,10 @@ sealing::Argon2Cost policy_cost(const records::PoolSettings& settings) {
 }
 
 /// In its normal form; what has none is nobody's password, and is hashed as it was typed.
-Secret comparable(const Secret& typed) {
-    if (auto normal = normalise_password(typed)) return *std::move(normal);
-    return typed.size() <= max_password_size ? typed.clone() : Secret();
+Secret comparable(Secret typed) {
+    auto raw = typed.size() <= max_password_size ? typed.clone() : Secret();
+    auto normal = normalise_password(std::move(typed));
+    return normal ? std::move(*normal) : std::move(raw);
 }
 
 TotpParameters parameters_of(const records::Authenticator& authenticator) {
@@ -49,7 +50,9 @@ TotpParameters parameters_of(const records::Authenticator& authenticator) {
 }
 
 /// Tries every authenticator, whichever matches, so that time does not tell.
-std::optional<SignInMachine::MatchedCode> match_totp(const Subject& subject, std::string_view code, UnixTime now) {
+std::optional<SignInMachine::MatchedCode> match_totp(const Subject& subject,
+                                                     std::string_view code,
+                                                     UnixTime now) {
     std::optional<SignInMachine::MatchedCode> matched;
     for (const auto& authenticator : subject.user.authenticators) {
         if (!authenticator.confirmed) continue;
@@ -66,9 +69,9 @@ std::optional<SignInMachine::MatchedCode> match_totp(const Subject& subject, std
 }
 
 std::optional<SignInMachine::MatchedCode> match_recovery_code(const Subject& subject,
-                                               std::string_view typed,
-                                               sealing::KeyView key,
-                                               UnixTime now) {
+                                                              std::string_view typed,
+                                                              sealing::KeyView key,
+                                                              UnixTime now) {
     const auto code = parse_recovery_code(typed);
     if (!code || subject.user.recovery_version == 0) return std::nullopt;
     const auto digest = recovery_code_digest(code->bytes(), key);
@@ -85,32 +88,46 @@ std::optional<SignInMachine::MatchedCode> match_recovery_code(const Subject& sub
 
 }  // namespace
 
+std::optional<attempts::CredentialId> code_credential(const Subject& subject) {
+    const auto& authenticators = subject.user.authenticators;
+    const auto oldest = std::ranges::find_if(authenticators, &records::Authenticator::confirmed);
+    if (oldest == authenticators.end()) return std::nullopt;
+    return CredentialId::totp(subject.id, oldest->id);
+}
+
 SignInMachine::SignInMachine(SignIn attempt, SignInGround& ground, Purpose purpose)
     : attempt_(std::move(attempt)), ground_(ground), purpose_(purpose) {}
 
 SignInMachine::Need SignInMachine::next(UnixTime now) {
     switch (phase_) {
-        case Phase::look_up: return attempt_.challenge.empty() ? look_up(now) : look_up_challenge(now);
+        case Phase::look_up:
+            return attempt_.challenge.empty() ? look_up(now) : look_up_challenge(now);
         case Phase::admit: {
             const auto hash = sealing::parse_password_hash(phc_);
             return Admit{hash ? sealing::memory_of(*hash)
                               : sealing::memory_of(policy_cost(ground_.settings()))};
         }
-        case Phase::hash: return Hash{};
-        case Phase::judge_password: return judge_password(now);
-        case Phase::judge_code: return judge_code(now);
-        case Phase::reserve_code: return Reserve{.credential = code_credential(), .of_codes = true};
-        case Phase::release: return give_back();
+        case Phase::hash:
+            return Hash{};
+        case Phase::judge_password:
+            return judge_password(now);
+        case Phase::judge_code:
+            return judge_code(now);
+        case Phase::reserve_code:
+            return Reserve{.credential = *code_credential(subject_), .of_codes = true};
+        case Phase::release:
+            return give_back();
         case Phase::write_failure:
         case Phase::write_success:
-        case Phase::done: break;
+        case Phase::done:
+            break;
     }
     if (failure_) return Done{*failure_};
     return Done{std::move(result_)};
 }
 
 SignInMachine::Need SignInMachine::look_up(UnixTime) {
-    password_ = comparable(attempt_.password);
+    password_ = comparable(std::move(attempt_.password));
     auto login = normalise_login(attempt_.login);
     const std::string name =
         login ? *std::move(login) : "\n" + attempt_.login.substr(0, login_input_limit);
@@ -146,7 +163,8 @@ SignInMachine::Need SignInMachine::look_up_challenge(UnixTime now) {
     result_.user = subject_.id;
     result_.methods = Methods::password;
     if (subject_.user.disabled) return finish(Verdict::disabled);
-    if (!wants_code()) return finish(Verdict::refused);  // its last authenticator was removed
+    if (!code_credential(subject_))
+        return finish(Verdict::refused);  // its last authenticator was removed
     password_credential_ = CredentialId::password(subject_.id, subject_.user.password_version);
     if (attempt_.code.empty()) return finish(Verdict::code_required);
     phase_ = Phase::reserve_code;
@@ -164,7 +182,7 @@ void SignInMachine::reserved(Result<std::variant<attempts::Reservation, attempts
         phase_ = Phase::done;
     } else {
         reservation_ = std::move(std::get<attempts::Reservation>(*answer));
-        credential_ = of_codes ? code_credential() : *password_credential_;
+        credential_ = of_codes ? *code_credential(subject_) : *password_credential_;
         phase_ = of_codes ? Phase::judge_code : Phase::admit;
     }
 }
@@ -178,7 +196,9 @@ void SignInMachine::admitted(Result<void> answer) {
     }
 }
 
-void SignInMachine::hash() { matches_ = sealing::verify_password(phc_, password_); }
+void SignInMachine::hash() {
+    matches_ = sealing::verify_password(phc_, password_);
+}
 
 SignInMachine::Need SignInMachine::judge_password(UnixTime now) {
     if (!matches_) return finish(matches_.error());
@@ -202,7 +222,7 @@ SignInMachine::Need SignInMachine::password_matched(UnixTime now) {
     if (const auto hash = sealing::parse_password_hash(subject_.user.password_hash)) {
         result_.new_hash_wanted = sealing::weaker_than(*hash, policy_cost(ground_.settings()));
     }
-    const bool code_follows = purpose_ == Purpose::sign_in && wants_code();
+    const bool code_follows = purpose_ == Purpose::sign_in && code_credential(subject_);
     if (code_follows && !attempt_.code.empty()) {
         phase_ = Phase::reserve_code;  // the rows of both factors are written together
         return Release{.reservation = *std::exchange(reservation_, std::nullopt),
@@ -230,8 +250,7 @@ SignInMachine::Need SignInMachine::judge_code(UnixTime now) {
         return finish(Error(errc::clock_behind, "set this machine's clock, then try again"));
     }
     auto matched = match_totp(subject_, attempt_.code, now);
-    const auto recovery =
-        match_recovery_code(subject_, attempt_.code, ground_.recovery_key(), now);
+    const auto recovery = match_recovery_code(subject_, attempt_.code, ground_.recovery_key(), now);
     if (!matched) matched = recovery;
     if (matched) result_.methods = Methods::password | matched->method;
     phase_ = Phase::write_success;
@@ -252,13 +271,17 @@ Result<void> SignInMachine::write_code(attempts::Journal& journal,
     bool is_free = matched.has_value();
     if (is_free && challenge_) {
         const auto once = Code::with_id(CodeKind::challenge, challenge_->id.bytes);
-        auto spent = journal.spend(*password_credential_, once, challenge_->expires + spent_row_kept,
+        auto spent = journal.spend(*password_credential_,
+                                   once,
+                                   challenge_->expires + spent_row_kept,
                                    ground_.steps(std::chrono::seconds{30}, now));
         if (!spent) return spent.error();
         is_free = *spent;
     }
     if (is_free) {
-        auto spent = journal.spend(matched->credential, matched->code, matched->expiry,
+        auto spent = journal.spend(matched->credential,
+                                   matched->code,
+                                   matched->expiry,
                                    ground_.steps(matched->period, now));
         if (!spent) return spent.error();
         is_free = *spent;
@@ -304,17 +327,6 @@ SignInMachine::Need SignInMachine::finish(Error error) {
     failure_ = std::move(error);
     phase_ = reservation_ ? Phase::release : Phase::done;
     return reservation_ ? give_back() : Need{Done{*failure_}};
-}
-
-bool SignInMachine::wants_code() const {
-    return std::ranges::any_of(subject_.user.authenticators, &records::Authenticator::confirmed);
-}
-
-/// Codes count together, whichever authenticator they were meant for: against the oldest.
-attempts::CredentialId SignInMachine::code_credential() const {
-    const auto oldest =
-        std::ranges::find_if(subject_.user.authenticators, &records::Authenticator::confirmed);
-    return CredentialId::totp(subject_.id, oldest->id);
 }
 
 }  // namespace countersign::accounts

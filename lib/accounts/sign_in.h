@@ -6,10 +6,11 @@
 #include <string>
 #include <variant>
 
+#include "countersign/authentication.h"
+
 #include "accounts/challenge.h"
 #include "attempts/journal.h"
 #include "attempts/reservations.h"
-#include "countersign/authentication.h"
 #include "records/pool_settings.h"
 #include "records/user.h"
 
@@ -24,6 +25,10 @@ struct Subject {
     LogSeq seq{};        ///< the batch that last wrote the record
     records::User user;  ///< empty unless known
 };
+
+/// What failed codes count against, whichever authenticator they were meant for: the oldest that is
+/// confirmed. None: no code is wanted of this user.
+std::optional<attempts::CredentialId> code_credential(const Subject& subject);
 
 /// What an attempt may ask the store without waiting. Calls come from the thread that steps it.
 class SignInGround {
@@ -54,8 +59,8 @@ class SignInGround {
 };
 
 /// One attempt to sign in, from the login to the verdict, as lib/README.md, "An attempt", tells it:
-/// a step machine. It says what it needs next; who drives it does that, waiting or not, and tells it.
-/// Owns no clock, thread or handle. Every need must be answered before the machine goes.
+/// a step machine. It says what it needs next; who drives it does that, waiting or not, and tells
+/// it. Owns no clock, thread or handle. Every need must be answered before the machine goes.
 class SignInMachine {
   public:
     /// The right to verify one guess: answer with `reserved`.
@@ -79,7 +84,8 @@ class SignInMachine {
         attempts::CredentialId credential;
         bool of_codes = false;
     };
-    /// Nothing more is needed. What only the store knows (node, position, age) is still to be added.
+    /// Nothing more is needed. What only the store knows (node, position, age) is still to be
+    /// added.
     struct Done {
         Result<SignInResult> result;
     };
@@ -144,8 +150,6 @@ class SignInMachine {
     Need finish(Verdict verdict);
     Need finish(Error error);
     Need give_back();
-    bool wants_code() const;
-    attempts::CredentialId code_credential() const;
 
     SignIn attempt_;
     SignInGround& ground_;

@@ -55,7 +55,8 @@ Result<void> check(const TotpParameters& parameters) {
     if (parameters.period < min_totp_period || parameters.period > max_totp_period) {
         return Error(errc::invalid_totp, "the period is 15 to 120 seconds");
     }
-    if (parameters.algorithm > TotpAlgorithm::sha512) {
+    if (parameters.algorithm < TotpAlgorithm::sha1 ||
+        parameters.algorithm > TotpAlgorithm::sha512) {
         return Error(errc::invalid_totp, "the algorithm is SHA1, SHA256 or SHA512");
     }
     return {};

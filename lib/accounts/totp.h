@@ -11,11 +11,13 @@
 #include "countersign/error.h"
 #include "countersign/time.h"
 
+#include "records/user.h"
+
 /// One-time codes: HOTP (RFC 4226) over time steps, which is TOTP (RFC 6238). That a step works
 /// once is kept elsewhere; here is only the rule, `accept`.
 namespace countersign::accounts {
 
-enum class TotpAlgorithm : std::uint8_t { sha1, sha256, sha512 };
+using records::TotpAlgorithm;
 
 constexpr unsigned min_totp_digits = 6;
 constexpr unsigned max_totp_digits = 8;

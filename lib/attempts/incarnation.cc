@@ -37,7 +37,8 @@ Result<void> begin_incarnation(Tables& tables,
                                UnixTime wall) {
     const auto former = tables.author();
     if (!former) return former.error();
-    AuthorRow author{.incarnation = fresh, .started = wall, .is_restored = former->has_value(), .time = wall};
+    AuthorRow author{
+        .incarnation = fresh, .started = wall, .is_restored = former->has_value(), .time = wall};
     if (*former) {
         const NodeId node{key.public_key()};
         author.arrival = (*former)->arrival;
@@ -61,7 +62,8 @@ Result<void> begin_incarnation(Tables& tables,
             const auto copy = copy_from((*former)->incarnation, rows, stamp, whose);
             if (!copy) continue;
             author.row_seq = stamp.row_seq;
-            if (auto put = tables.put({.row = *copy, .signature = sign(*copy, key), .arrival = arrival});
+            if (auto put =
+                    tables.put({.row = *copy, .signature = sign(*copy, key), .arrival = arrival});
                 !put) {
                 return put;
             }

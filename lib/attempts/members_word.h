@@ -13,8 +13,8 @@
 namespace countersign::attempts {
 
 /// Whose rows count, by the memberships: those of nodes that hold the user's realm; clears also of
-/// nodes with `administer`. Rows of a removed node stay as they were when it was removed: later ones
-/// never reach the tables. A row about an unknown name counts from every member.
+/// nodes with `administer`. Rows of a removed node stay as they were when it was removed: later
+/// ones never reach the tables. A row about an unknown name counts from every member.
 class MembersWord final : public WhoseWord, public WhoseSpent {
   public:
     /// No value for a user that is not known.

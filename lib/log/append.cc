@@ -51,7 +51,9 @@ Result<Appender> Appender::begin(Ledger& ledger, const sealing::SigningKey& key)
     return Appender(ledger, key, std::move(*head), place);
 }
 
-Result<Appender::Added> Appender::add(const Execute& execute, std::optional<Error>& failure) {
+Result<Appender::Added> Appender::add(const Execute& execute,
+                                      const std::function<Result<void>()>& consent,
+                                      std::optional<Error>& failure) {
     auto changes = execute(ledger_->reader, seq_);
     if (!changes) {
         failure = changes.error();
@@ -66,7 +68,12 @@ Result<Appender::Added> Appender::add(const Execute& execute, std::optional<Erro
         batch_overhead + bytes_ + *bytes > batch_bytes_limit) {
         return Added::next_group;
     }
+    if (auto agreed = consent(); !agreed) {
+        failure = agreed.error();
+        return Added::in_group;
+    }
     for (auto& change : *changes) {
+        concerns_pool_ = concerns_pool_ || change.name.kind != records::RecordKind::user;
         if (auto applied = ledger_->apply(change, seq_, head_.digest); !applied) {
             return applied.error();
         }

@@ -24,13 +24,19 @@ class Appender {
         next_group  ///< it would pass the batch's limits: close this group first
     };
     /// Runs one caller's part. A caller whose `execute` fails leaves no trace in the group:
-    /// `failure` says why. An error is of the transaction as a whole, which must be rolled back.
-    Result<Added> add(const Execute& execute, std::optional<Error>& failure);
+    /// `failure` says why. `consent` is asked last, when the changes are sure to fit and about to
+    /// be made; its refusal is the caller's failure too. An error is of the transaction as a whole,
+    /// which must be rolled back.
+    Result<Added> add(const Execute& execute,
+                      const std::function<Result<void>()>& consent,
+                      std::optional<Error>& failure);
 
     /// Signs and stores the batch, and moves the head. No batch when no caller changed anything.
     Result<std::optional<SignedBatch>> close(UnixTime now);
 
     LogSeq seq() const noexcept { return seq_; }
+    /// Whether any change so far is of the pool's own records, not of users.
+    bool concerns_pool() const noexcept { return concerns_pool_; }
     const Head& head() const noexcept { return head_; }
 
   private:
@@ -43,6 +49,7 @@ class Appender {
     Place place_;
     std::map<records::RecordName, records::Change> changes_;  ///< each record once: its last state
     std::size_t bytes_ = 0;
+    bool concerns_pool_ = false;
 };
 
 }  // namespace countersign::log

@@ -33,18 +33,23 @@ class CommitQueue {
     /// Errors besides the commit's own: errc::overloaded.
     Outcome commit(Write write) {
         const auto waiter = std::make_shared<Waiter>(std::move(write));
-        waiter->told_to_lead = [raw = waiter.get()] {
-            raw->leads = true;
-            raw->woken.release();
-        };
-        waiter->decided = [raw = waiter.get()] { raw->woken.release(); };
-        enter(waiter);
-        waiter->woken.acquire();
-        if (waiter->leads) {
-            lead_one_group();
-            waiter->woken.acquire();  // the leader's own write is the first of its group
+        prepare_to_wait(*waiter);
+        enter({waiter});
+        return wait(*waiter);
+    }
+
+    /// As many writes of one caller: they wait, and share commits, as if each came alone. Outcomes
+    /// are in the order of `writes`.
+    std::vector<Outcome> commit_all(std::vector<Write> writes) {
+        std::vector<Outcome> outcomes;
+        std::vector<std::shared_ptr<Waiter>> waiters;
+        for (auto& write : writes) {
+            waiters.push_back(std::make_shared<Waiter>(std::move(write)));
+            prepare_to_wait(*waiters.back());
         }
-        return std::move(waiter->write.outcome);
+        enter(waiters);
+        for (const auto& waiter : waiters) outcomes.push_back(wait(*waiter));
+        return outcomes;
     }
 
     /// Returns at once; `done` is called on the thread that led the commit. To lead is a task for
@@ -58,7 +63,7 @@ class CommitQueue {
             run_blocking([this] { lead_one_group(); });
         };
         waiter->decided = [raw = waiter.get()] { raw->handler(std::move(raw->write.outcome)); };
-        enter(waiter);
+        enter({waiter});
     }
 
   private:
@@ -72,21 +77,37 @@ class CommitQueue {
         std::move_only_function<void(Outcome)> handler;
     };
 
-    void enter(const std::shared_ptr<Waiter>& waiter) {
-        enum { wait, lead, refused } next = wait;
+    static void prepare_to_wait(Waiter& waiter) {
+        waiter.told_to_lead = [&waiter] {
+            waiter.leads = true;
+            waiter.woken.release();
+        };
+        waiter.decided = [&waiter] { waiter.woken.release(); };
+    }
+
+    Outcome wait(Waiter& waiter) {
+        waiter.woken.acquire();
+        if (std::exchange(waiter.leads, false)) {
+            lead_one_group();
+            waiter.woken.acquire();  // the leader's own write is the first of its group
+        }
+        return std::move(waiter.write.outcome);
+    }
+
+    void enter(const std::vector<std::shared_ptr<Waiter>>& waiters) {
+        std::shared_ptr<Waiter> leader;
+        std::size_t entered = 0;
         {
             const std::lock_guard guard(mutex_);
-            if (waiting_.size() >= limit_) {
-                next = refused;
-            } else {
-                waiting_.push_back(waiter);
-                if (!std::exchange(led_, true)) next = lead;
+            for (; entered < waiters.size() && waiting_.size() < limit_; ++entered) {
+                waiting_.push_back(waiters[entered]);
             }
+            if (entered != 0 && !std::exchange(led_, true)) leader = waiters.front();
         }
-        if (next == lead) waiter->told_to_lead();
-        if (next == refused) {
-            waiter->write.outcome = errc::overloaded;
-            waiter->decided();
+        if (leader) leader->told_to_lead();
+        for (std::size_t i = entered; i < waiters.size(); ++i) {
+            waiters[i]->write.outcome = errc::overloaded;
+            waiters[i]->decided();
         }
     }
 

@@ -91,12 +91,9 @@ Result<std::vector<Member>> read_members(records::Reader& reader,
                                          const sealing::PublicKey& root_key) {
     std::vector<Member> members;
     Result<void> outcome;
-    // The kind before memberships, with the greatest id: the reading starts at the first of them.
-    records::RecordName before{.kind = records::RecordKind::user, .id = {}};
-    before.id.bytes.fill(std::byte{0xff});
-    const auto read = reader.each(
-        before, [&](const records::RecordName& name, const records::StoredRecord& record) {
-            if (name.kind != records::RecordKind::membership) return false;
+    const auto read = reader.each_of(
+        records::RecordKind::membership,
+        [&](const records::RecordName& name, const records::StoredRecord& record) {
             const auto content = sealer.open(name, record.sealed);
             const auto membership =
                 content ? records::decode_membership(content->bytes()) : content.error();

@@ -62,11 +62,13 @@ BytesView as_bytes(const std::vector<Handle>& handles) noexcept {
 Reader::Reader(sqlite::Statement get,
                sqlite::Statement find,
                sqlite::Statement each,
-               sqlite::Statement count)
+               sqlite::Statement count,
+               sqlite::Statement newest)
     : get_(std::move(get)),
       find_(std::move(find)),
       each_(std::move(each)),
-      count_(std::move(count)) {}
+      count_(std::move(count)),
+      newest_(std::move(newest)) {}
 
 Result<Reader> Reader::prepare(sqlite::Database& database) {
     auto get =
@@ -80,7 +82,11 @@ Result<Reader> Reader::prepare(sqlite::Database& database) {
     if (!each) return each.error();
     auto count = database.prepare("SELECT count(*) FROM record WHERE kind = ?");
     if (!count) return count.error();
-    return Reader(std::move(*get), std::move(*find), std::move(*each), std::move(*count));
+    // Users are the lowest kind, and all but a handful of the rows.
+    auto newest = database.prepare("SELECT max(seq) FROM record WHERE kind > 1");
+    if (!newest) return newest.error();
+    return Reader(
+        std::move(*get), std::move(*find), std::move(*each), std::move(*count), std::move(*newest));
 }
 
 Result<std::optional<StoredRecord>> Reader::get(const RecordName& name) {
@@ -136,6 +142,23 @@ Result<std::uint64_t> Reader::count(RecordKind kind) {
     const auto found = rows->next();
     if (!found) return found.error();
     return static_cast<std::uint64_t>(rows->integer(0));
+}
+
+Result<void> Reader::each_of(
+    RecordKind kind, const std::function<bool(const RecordName&, const StoredRecord&)>& visit) {
+    RecordName before{.kind = RecordKind{static_cast<std::uint16_t>(value(kind) - 1)}, .id = {}};
+    before.id.bytes.fill(std::byte{0xff});
+    return each(before, [&](const RecordName& name, const StoredRecord& record) {
+        return name.kind == kind && visit(name, record);
+    });
+}
+
+Result<LogSeq> Reader::newest_of_pool() {
+    auto rows = newest_.query();
+    if (!rows) return rows.error();
+    const auto found = rows->next();
+    if (!found) return found.error();
+    return LogSeq{static_cast<std::uint64_t>(rows->integer(0))};
 }
 
 Writer::Writer(sqlite::Statement insert,

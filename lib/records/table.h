@@ -28,17 +28,24 @@ class Reader {
     /// the start), until it returns false. What `visit` gets is valid during that call.
     Result<void> each(const std::optional<RecordName>& after,
                       const std::function<bool(const RecordName&, const StoredRecord&)>& visit);
+    /// As `each`, for all records of one kind.
+    Result<void> each_of(RecordKind kind,
+                         const std::function<bool(const RecordName&, const StoredRecord&)>& visit);
     Result<std::uint64_t> count(RecordKind kind);
+    /// The last batch that wrote any record but a user's; 0 when there is none.
+    Result<LogSeq> newest_of_pool();
 
   private:
     Reader(sqlite::Statement get,
            sqlite::Statement find,
            sqlite::Statement each,
-           sqlite::Statement count);
+           sqlite::Statement count,
+           sqlite::Statement newest);
     sqlite::Statement get_;
     sqlite::Statement find_;
     sqlite::Statement each_;
     sqlite::Statement count_;
+    sqlite::Statement newest_;
 };
 
 /// Changes rows within the caller's transaction.

@@ -14,7 +14,7 @@ void Entropy::fill(std::span<std::byte> bytes) {
     crypto_stream_chacha20(reinterpret_cast<unsigned char*>(bytes.data()),
                            bytes.size(),
                            nonce,
-                           reinterpret_cast<const unsigned char*>(seed_.view().data()));
+                           reinterpret_cast<const unsigned char*>(seed_.data()));
 }
 
 }  // namespace countersign::sealing

@@ -9,11 +9,13 @@ namespace countersign::sealing {
 
 /// Random bytes for code that must be a function of its arguments: everything it gives follows from
 /// 32 truly random ones (ChaCha20 of RFC 8439 under the seed, in blocks numbered by the nonce).
-/// Two objects must never share a seed.
+/// Two objects must never share a seed. Fit for nonces and ids, which are public; keys come from the
+/// environment itself.
 class Entropy {
   public:
     static constexpr std::size_t seed_size = 32;
-    explicit Entropy(std::span<const std::byte, seed_size> seed) : seed_(seed) {}
+    using Seed = std::array<std::byte, seed_size>;
+    explicit Entropy(const Seed& seed) noexcept : seed_(seed) {}
 
     void fill(std::span<std::byte> bytes);
     template <std::size_t Size>
@@ -25,7 +27,7 @@ class Entropy {
     Nonce nonce() { return {take<Nonce::size>()}; }
 
   private:
-    Key seed_;
+    Seed seed_;
     std::uint64_t taken_ = 0;  ///< how often `fill` was called: each call has a stream of its own
 };
 

@@ -81,7 +81,7 @@ TEST_CASE("spent: bytes that no author writes: refused, each with its error") {
     longer.push_back(std::byte{0});
     CHECK(decode_spent(longer).error() == errc::malformed);
     CHECK(decode_spent(with(bytes, 0, 2)).error() == errc::unsupported_version);
-    CHECK(decode_spent(with(bytes, 17, 3)).error() == errc::malformed);  // kind of credential
+    CHECK(decode_spent(with(bytes, 17, 4)).error() == errc::malformed);  // kind of credential
     CHECK(decode_spent(with(bytes, 26, 0)).error() == errc::malformed);  // kind of code
     CHECK(decode_spent(with(bytes, 26, 7)).error() == errc::malformed);
     CHECK(decode_spent(with(bytes, 35, 1)).error() == errc::malformed);      // step beyond 8 bytes

@@ -1,0 +1,67 @@
+#include "countersign/events.h"
+
+#include "countersign/authentication.h"
+
+namespace countersign {
+
+const char* name(Event::Kind kind) noexcept {
+    switch (kind) {
+        case Event::Kind::new_incarnation:
+            return "new_incarnation";
+        case Event::Kind::unclean_end:
+            return "unclean_end";
+        case Event::Kind::damage_found:
+            return "damage_found";
+        case Event::Kind::scrub_finished:
+            return "scrub_finished";
+        case Event::Kind::attempt_refused:
+            return "attempt_refused";
+        case Event::Kind::many_clears:
+            return "many_clears";
+        case Event::Kind::many_unknown:
+            return "many_unknown";
+        case Event::Kind::hash_above_caps:
+            return "hash_above_caps";
+        case Event::Kind::clock_behind:
+            return "clock_behind";
+        case Event::Kind::clock_jumped:
+            return "clock_jumped";
+        case Event::Kind::code_used_twice:
+            return "code_used_twice";
+        case Event::Kind::data_key_missing:
+            return "data_key_missing";
+        case Event::Kind::housekeeping_failed:
+            return "housekeeping_failed";
+        case Event::Kind::disk_failed:
+            return "disk_failed";
+        case Event::Kind::invitation_made:
+            return "invitation_made";
+        case Event::Kind::node_joined:
+            return "node_joined";
+        case Event::Kind::node_removed:
+            return "node_removed";
+    }
+    return "unknown";
+}
+
+const char* name(Verdict verdict) noexcept {
+    switch (verdict) {
+        case Verdict::accepted:
+            return "accepted";
+        case Verdict::refused:
+            return "refused";
+        case Verdict::code_required:
+            return "code_required";
+        case Verdict::locked:
+            return "locked";
+        case Verdict::disabled:
+            return "disabled";
+        case Verdict::stale:
+            return "stale";
+        case Verdict::not_held_here:
+            return "not_held_here";
+    }
+    return "unknown";
+}
+
+}  // namespace countersign

@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <utility>
+
+#include "hall.h"
+
+namespace countersign {
+namespace {
+
+using std::chrono::minutes;
+
+constexpr minutes housekeeping_interval{1};
+constexpr std::size_t scrub_slice = 1000;
+constexpr std::uint64_t expired_slice = 1000;
+/// Between two slices of scrub or check: a tenth of one core at most.
+constexpr milliseconds slice_pause{20};
+
+}  // namespace
+
+Instant Hall::run_due() {
+    const Instant time = now().monotonic;
+    gate_->expire(time);
+    const std::lock_guard guard(due_mutex_);
+    Instant next = time + housekeeping_interval;
+    if (time >= housekeeping_due_) {
+        housekeeping_due_ = time + housekeeping_interval;
+        keep_house();
+    }
+    next = std::min(next, housekeeping_due_);
+    next = std::min(next, check_slice(time));
+    next = std::min(next, scrub_slice_due(time));
+    if (const auto deadline = gate_->next_deadline()) next = std::min(next, *deadline);
+    return next;
+}
+
+void Hall::keep_house() {
+    if (const auto erased = erase_batches(false); !erased) {
+        tell(Event::Kind::housekeeping_failed, erased.error().message());
+    }
+    if (auto done = drop_expired_rows(); !done) {
+        tell(Event::Kind::housekeeping_failed, done.error().message());
+    }
+}
+
+Result<void> Hall::drop_expired_rows() {
+    auto lock = directory_.write_lock(options_.lock_patience);
+    if (!lock) return lock.error();
+    if (auto ready = recover_if_suspect(); !ready) return ready;
+    auto transaction = sqlite::Transaction::begin(writing_->database);
+    if (!transaction) return transaction.error();
+    const auto dropped = writing_->attempts.drop_expired(judged_time(), expired_slice);
+    if (!dropped) return dropped.error();
+    if (auto done = transaction->commit(); !done) return done;
+    return after_commit();
+}
+
+Instant Hall::check_slice(Instant time) {
+    if (!check_) return Instant::max();
+    const auto more = check_->check.next();
+    if (!more) tell(Event::Kind::damage_found, more.error().message());
+    if (!more || !*more) {
+        check_.reset();
+        return Instant::max();
+    }
+    return time + slice_pause;
+}
+
+Instant Hall::scrub_slice_due(Instant time) {
+    if (options_.scrub_interval == milliseconds{0}) return Instant::max();
+    if (!scrub_ && time < scrub_due_) return scrub_due_;
+    const auto more = scrub_some();
+    if (more && *more) return time + slice_pause;
+    if (!more) tell(Event::Kind::housekeeping_failed, more.error().message());
+    scrub_.reset();
+    scrub_due_ = time + options_.scrub_interval;
+    return scrub_due_;
+}
+
+/// Whether there is more to read. What the scrub finds is told; an error is of the reading.
+Result<bool> Hall::scrub_some() {
+    if (!scrub_) {
+        auto database = open_reader();
+        if (!database) return database.error();
+        auto begun = log::Scrub::begin(*database, writing_->ledger.hash_row);
+        if (!begun) return begun.error();
+        scrub_.reset(new RunningScrub{std::move(*database), std::move(*begun)});
+    }
+    const auto finished = scrub_->scrub.step(scrub_slice);
+    if (!finished) return finished.error();
+    if (!*finished) return true;
+    if (scrub_->scrub.sound()) {
+        tell(Event::Kind::scrub_finished, std::to_string(scrub_->scrub.rows_read()) + " records");
+    } else {
+        damaged_ = true;
+        tell(Event::Kind::damage_found,
+             "the records do not add up to the signed digest; nobody signs in here until repaired");
+    }
+    return false;
+}
+
+}  // namespace countersign

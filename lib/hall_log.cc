@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <utility>
+
+#include "hall.h"
+#include "log/retention.h"
+#include "log/verify.h"
+#include "records/codec.h"
+
+namespace countersign {
+namespace {
+
+constexpr std::size_t show_limit = 1000;
+constexpr std::uint64_t erase_slice = 1000;
+
+}  // namespace
+
+Result<std::vector<BatchInfo>> Hall::show_log(LogSeq first, std::size_t limit) {
+    if (limit < 1 || limit > show_limit) {
+        return Error(errc::invalid_argument, "limit: 1 to 1,000 batches");
+    }
+    auto database = open_reader();
+    if (!database) return database.error();
+    auto batches = log::BatchTable::prepare(*database);
+    if (!batches) return batches.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(*database);
+    if (!snapshot) return snapshot.error();
+    const auto oldest = batches->first();
+    if (!oldest) return oldest.error();
+    if (first < *oldest) {
+        return Error(errc::not_found,
+                     "retention has let go of batch " + std::to_string(value(first)) +
+                         "; the oldest is " + std::to_string(value(*oldest)));
+    }
+    std::vector<BatchInfo> infos;
+    for (LogSeq seq = first; infos.size() < limit; seq = next(seq)) {
+        const auto stored = batches->get(seq);
+        if (!stored) return stored.error();
+        if (!*stored) break;
+        const auto batch = log::decode(**stored);
+        if (!batch) return Error(errc::corrupt, batch.error().detail());
+        infos.push_back({.seq = seq,
+                         .root_term = batch->place.root_term,
+                         .epoch = batch->place.epoch,
+                         .node = batch->place.node,
+                         .time = batch->time,
+                         .bytes = (*stored)->bytes.size(),
+                         .changes = batch->changes.size(),
+                         .hash = to_hex((*stored)->hash().bytes)});
+    }
+    return infos;
+}
+
+Result<Log::Exact> Hall::exact_batch(LogSeq seq) {
+    auto database = open_reader();
+    if (!database) return database.error();
+    auto batches = log::BatchTable::prepare(*database);
+    if (!batches) return batches.error();
+    auto stored = batches->get(seq);
+    if (!stored) return stored.error();
+    if (!*stored) return Error(errc::not_found, "batch " + std::to_string(value(seq)));
+    const auto& signature = (*stored)->signature.bytes;
+    return Log::Exact{.bytes = std::move((*stored)->bytes),
+                      .signature = {signature.begin(), signature.end()}};
+}
+
+Result<LogVerification> Hall::verify_log() {
+    auto database = open_reader();
+    if (!database) return database.error();
+    auto ledger = log::Ledger::prepare(*database, identity_->pool, keys_->keyring->digest_key());
+    if (!ledger) return ledger.error();
+    const auto verified = log::verify(*database, *ledger);
+    if (!verified) {
+        tell(Event::Kind::damage_found, verified.error().message());
+        return verified.error();
+    }
+    return LogVerification{.batches = verified->batches,
+                           .records = verified->records,
+                           .seq = verified->head.place.seq,
+                           .digest = to_hex(verified->head.digest.digest().bytes)};
+}
+
+Result<std::uint64_t> Hall::erase_batches(bool at_once) {
+    std::uint64_t erased = 0;
+    for (;;) {
+        auto lock = directory_.write_lock(options_.lock_patience);
+        if (!lock) return lock.error();
+        if (auto ready = recover_if_suspect(); !ready) return ready.error();
+        auto transaction = sqlite::Transaction::begin(writing_->database);
+        if (!transaction) return transaction.error();
+        const auto head = writing_->ledger.head.read();
+        if (!head) return head.error();
+        // A pool of one: its only member has everything. Others' receipts will lower this.
+        const LogSeq everyone_has = at_once ? head->place.seq : LogSeq{0};
+        const auto last = log::erasable(writing_->ledger,
+                                        {.age = options_.log_age, .bytes = options_.log_bytes},
+                                        everyone_has,
+                                        now().wall);
+        if (!last) return last.error();
+        const auto gone = writing_->ledger.batches.erase_to(*last, erase_slice);
+        if (!gone) return gone.error();
+        if (*gone == 0) return erased;
+        if (auto committed = transaction->commit(); !committed) return committed.error();
+        erased += *gone;
+        if (!at_once || *gone < erase_slice) return erased;
+    }
+}
+
+Result<Compaction> Hall::compact_log() {
+    const auto erased = erase_batches(true);
+    if (!erased) return erased.error();
+    auto lock = directory_.write_lock(options_.lock_patience);
+    if (!lock) return lock.error();
+    if (auto done = writing_->database.execute("PRAGMA incremental_vacuum"); !done) {
+        return done.error();
+    }
+    const auto checkpoint = writing_->database.checkpoint(sqlite::CheckpointMode::truncate);
+    if (!checkpoint) return checkpoint.error();
+    const auto size = writing_->ledger.batches.size();
+    if (!size) return size.error();
+    return Compaction{.batches_erased = *erased, .batches_kept = size->batches};
+}
+
+Result<Status> Hall::status() {
+    auto readers = reader();
+    if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
+    const auto pool = current_view(**readers);
+    if (!pool) return pool.error();
+    const auto head = (*readers)->head.read();
+    if (!head) return head.error();
+    const auto users = (*readers)->records.count(records::RecordKind::user);
+    if (!users) return users.error();
+    Status status;
+    status.pool = identity_->pool;
+    status.node = identity_->node;
+    if (const auto* self = membership::find((*pool)->members, identity_->node)) {
+        status.name = self->name;
+    }
+    if ((*pool)->designation) {
+        status.primary = (*pool)->designation->node;
+        status.root_term = (*pool)->designation->root_term;
+        status.epoch = (*pool)->designation->epoch;
+    }
+    status.primary_name = (*pool)->primary_name();
+    status.is_primary = (*pool)->is_primary(identity_->node);
+    status.seq = head->place.seq;
+    status.digest = to_hex(head->digest.digest().bytes);
+    status.users = *users;
+    status.restored = incarnation_.is_restored;
+    const std::string root_file =
+        options_.root_file.empty() ? options_.directory + ".root" : options_.root_file;
+    status.root_key_here = environment_->identify(root_file).has_value();
+    status.key_provider = options_.key_provider->describe();
+    return status;
+}
+
+}  // namespace countersign
