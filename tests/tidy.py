@@ -16,8 +16,8 @@ MAX_FUNCTION_LINES = 70
 
 TOP_LEVEL = {
     ".ci", ".clang-format", ".clang-tidy", ".editorconfig", ".gitattributes", ".gitignore",
-    "CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "meson.build", "meson_options.txt",
-    "examples", "include", "lib", "subprojects", "tests", "transport",
+    "CHANGELOG.md", "LICENSE", "NOTICE", "README.md", "SECURITY.md", "meson.build",
+    "meson_options.txt", "examples", "include", "lib", "subprojects", "tests", "transport",
 }
 
 STANDARD_HEADERS = set("""

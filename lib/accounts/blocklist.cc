@@ -5,7 +5,7 @@
 #include <ranges>
 #include <string>
 
-#include "accounts/common_passwords.h"
+#include "accounts/frequent_passwords.h"
 #include "accounts/precis.h"
 #include "accounts/unicode.h"
 
@@ -14,10 +14,10 @@ namespace {
 
 constexpr std::string_view comment = "#!comment:";
 
-bool is_common(std::string_view folded) {
-    const auto places = std::views::iota(std::size_t{0}, common_password_count());
+bool is_frequent(std::string_view folded) {
+    const auto places = std::views::iota(std::size_t{0}, frequent_password_count());
     return std::ranges::binary_search(
-        places, folded, {}, [](auto place) { return common_password(place); });
+        places, folded, {}, [](auto place) { return frequent_password(place); });
 }
 
 /// What most lines hold, for which normalising and folding come to this.
@@ -87,7 +87,7 @@ void Blocklist::sort() {
 
 bool Blocklist::contains(const Secret& password) const {
     const Secret folded = fold(password.text());
-    return is_common(folded.text()) ||
+    return is_frequent(folded.text()) ||
            std::ranges::binary_search(
                entries_, folded.text(), {}, [this](Entry entry) { return text_of(entry); });
 }

@@ -1,4 +1,4 @@
-"""Turns common_passwords.txt into a C++ source: embed_passwords.py LIST SOURCE."""
+"""Turns frequent_passwords.txt into a C++ header: embed_passwords.py LIST HEADER."""
 
 import sys
 
@@ -26,22 +26,16 @@ def write(path, passwords):
         end += len(password)
         ends.append(end)
     with open(path, "w", encoding="utf-8") as file:
-        file.write('#include "accounts/common_passwords.h"\n\n#include <cstdint>\n#include <iterator>\n\n')
-        file.write("namespace countersign::accounts {\nnamespace {\n\nconstexpr char text[] =\n")
+        file.write("#pragma once\n\n#include <cstdint>\n\n")
+        file.write("namespace countersign::accounts::frequent_passwords {\n\n")
+        file.write("inline constexpr char text[] =\n")
         for password in passwords:
             escaped = password.replace("\\", "\\\\").replace('"', '\\"')
             file.write(f'    "{escaped}"\n')
-        file.write("    ;\n\nconstexpr std::uint16_t ends[] = {\n")
+        file.write("    ;\n\ninline constexpr std::uint16_t ends[] = {\n")
         for end in ends:
             file.write(f"    {end},\n")
-        file.write(
-            "};\n\n}  // namespace\n\n"
-            "std::size_t common_password_count() noexcept {\n    return std::size(ends);\n}\n\n"
-            "std::string_view common_password(std::size_t place) noexcept {\n"
-            "    const std::size_t begin = place == 0 ? 0 : ends[place - 1];\n"
-            "    return {text + begin, ends[place] - begin};\n}\n\n"
-            "}  // namespace countersign::accounts\n"
-        )
+        file.write("};\n\n}  // namespace countersign::accounts::frequent_passwords\n")
 
 
 write(sys.argv[2], read(sys.argv[1]))

@@ -327,7 +327,7 @@ Result<std::string> normalise_login(std::string_view text, LoginCase login_case)
     return to_utf8(*login);
 }
 
-Result<Secret> normalise_password(Secret password) {
+Result<Secret> normalise_password(Secret&& password) {
     if (password.size() > max_password_size) {
         return Error(errc::invalid_password, "it is longer than 1,024 bytes");
     }
@@ -339,6 +339,10 @@ Result<Secret> normalise_password(Secret password) {
     const bool unchanged =
         std::ranges::equal(CodePoints::decode(password.text())->view(), text->view());
     return unchanged ? std::move(password) : to_secret(*text);
+}
+
+Result<Secret> normalise_password(const Secret& password) {
+    return normalise_password(password.clone());
 }
 
 }  // namespace countersign::accounts

@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-#include "accounts/common_passwords.h"
+#include "accounts/frequent_passwords.h"
 
 using namespace countersign;
 using namespace countersign::accounts;
@@ -26,20 +26,20 @@ std::string why(std::string_view text) {
 }  // namespace
 
 TEST_CASE("blocklist: the built-in list: over 3,000 entries that the policy's length would pass") {
-    CHECK(common_password_count() == 6000);
+    CHECK(frequent_password_count() == 6000);
     bool sorted = true;
     bool long_enough = true;
     bool found = true;
     const Blocklist list;
-    for (std::size_t i = 0; i < common_password_count(); ++i) {
-        if (i > 0) sorted = sorted && common_password(i - 1) < common_password(i);
-        long_enough = long_enough && common_password(i).size() >= 8;
-        if (i % 100 == 0) found = found && list.contains(Secret(common_password(i)));
+    for (std::size_t i = 0; i < frequent_password_count(); ++i) {
+        if (i > 0) sorted = sorted && frequent_password(i - 1) < frequent_password(i);
+        long_enough = long_enough && frequent_password(i).size() >= 8;
+        if (i % 100 == 0) found = found && list.contains(Secret(frequent_password(i)));
     }
     CHECK(sorted);
     CHECK(long_enough);
     CHECK(found);
-    CHECK(list.contains(Secret(common_password(common_password_count() - 1))));
+    CHECK(list.contains(Secret(frequent_password(frequent_password_count() - 1))));
     CHECK(list.loaded() == 0);
 }
 

@@ -191,6 +191,9 @@ TEST_CASE("precis: passwords: case, width and symbols stay, spaces become one ki
     CHECK(enforce("OpaqueString", "P\uff41 \u2665\u3000x").value() == "P\uff41 \u2665 x");
     CHECK(enforce("OpaqueString", "a\u030a").value() == "\u00e5");
     CHECK(enforce("OpaqueString", "\U0001f40e\U0001f50b").value() == "\U0001f40e\U0001f50b");
+    const Secret kept("e\u0301");
+    CHECK(normalise_password(kept).value() == Secret("\u00e9"));
+    CHECK(kept == Secret("e\u0301"));
     CHECK(why(enforce("OpaqueString", "tab\t")) == "control characters are not allowed");
     CHECK(why(enforce("OpaqueString", "\xff")) == "it is not UTF-8");
 }
