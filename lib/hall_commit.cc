@@ -119,7 +119,8 @@ log::Appender::Execute Hall::executing(commands::Command command) const {
             command = std::make_shared<commands::Command>(std::move(command))](
                records::Reader& reader, LogSeq) {
         const auto pool = view();
-        sealing::Entropy entropy(seed);  // anew at each call: the effect is a function of the command
+        sealing::Entropy entropy(
+            seed);  // anew at each call: the effect is a function of the command
         return commands::execute(*command,
                                  reader,
                                  {.sealer = pool->sealer,

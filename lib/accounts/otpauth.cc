@@ -105,6 +105,12 @@ constexpr std::pair<std::string_view, TotpAlgorithm> algorithms[] = {
     {"SHA512", TotpAlgorithm::sha512},
 };
 
+std::string name_of(TotpAlgorithm algorithm) {
+    const auto named = std::ranges::find(
+        algorithms, algorithm, &std::pair<std::string_view, TotpAlgorithm>::second);
+    return std::string(named->first);
+}
+
 Result<TotpAlgorithm> parse_algorithm(std::string_view text) {
     for (const auto& [name, algorithm] : algorithms) {
         if (equal_ignoring_case(text, name)) return algorithm;
@@ -211,8 +217,7 @@ Result<Secret> format_otpauth(const Otpauth& otpauth) {
     const Secret secret = base32_encode(otpauth.secret.bytes());
     std::string after;
     if (!issuer.empty()) after += "&issuer=" + issuer;
-    const auto algorithm = static_cast<std::size_t>(otpauth.parameters.algorithm);
-    after += "&algorithm=" + std::string(algorithms[algorithm].first) +
+    after += "&algorithm=" + name_of(otpauth.parameters.algorithm) +
              "&digits=" + std::to_string(otpauth.parameters.digits) +
              "&period=" + std::to_string(otpauth.parameters.period.count());
 

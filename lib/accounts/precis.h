@@ -30,7 +30,8 @@ Result<std::string> normalise_login(std::string_view text,
 
 /// The password as OpaqueString (RFC 8265 section 4): every space becomes U+0020, then NFC. Case
 /// and width stay. Everything in between is held in memory that is zeroed. What is given
-/// away and in its normal form already comes back as it is, without the cost of another Secret.
+/// away and in its normal form already comes back as it is, without the cost of another Secret;
+/// after an error it still is the caller's.
 /// Errors: errc::invalid_password, whose detail says why without a part of the password.
 Result<Secret> normalise_password(Secret&& password);
 Result<Secret> normalise_password(const Secret& password);

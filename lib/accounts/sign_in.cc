@@ -38,9 +38,9 @@ sealing::Argon2Cost policy_cost(const records::PoolSettings& settings) {
 
 /// In its normal form; what has none is nobody's password, and is hashed as it was typed.
 Secret comparable(Secret typed) {
-    auto raw = typed.size() <= max_password_size ? typed.clone() : Secret();
     auto normal = normalise_password(std::move(typed));
-    return normal ? std::move(*normal) : std::move(raw);
+    if (normal) return std::move(*normal);
+    return typed.size() <= max_password_size ? std::move(typed) : Secret();
 }
 
 TotpParameters parameters_of(const records::Authenticator& authenticator) {

@@ -177,5 +177,5 @@ TEST_CASE("totp: settings outside of the limits: errc::invalid_totp, each with i
     CHECK(why({.period = 14s}) == "the period is 15 to 120 seconds");
     CHECK(why({.period = 121s}) == "the period is 15 to 120 seconds");
     CHECK(why({.period = -30s}) == "the period is 15 to 120 seconds");
-    CHECK(why({.algorithm = TotpAlgorithm{3}}) == "the algorithm is SHA1, SHA256 or SHA512");
+    CHECK(why({.algorithm = TotpAlgorithm{4}}) == "the algorithm is SHA1, SHA256 or SHA512");
 }
