@@ -182,11 +182,19 @@ Result<bool> Journal::make_room(UnknownRows& unknown) {
     assert(!has_rows_);
     const auto is_overrun = unknown.catch_up(*tables_, next_stamp().author(), context_.now);
     if (!is_overrun) return is_overrun;
-    for (const auto& credential : unknown.leaving(max_leaving_per_group)) {
+    std::vector<CredentialId> gone;  // dropped or erased since
+    std::size_t written = 0;
+    for (const auto& credential : unknown.leaving()) {
+        if (written == max_leaving_per_group) break;
         const auto is_written = let_go(credential);
         if (!is_written) return is_written;
-        if (!*is_written) unknown.has_left(credential);  // dropped or erased since
+        if (*is_written) {
+            ++written;
+        } else {
+            gone.push_back(credential);
+        }
     }
+    for (const auto& credential : gone) unknown.has_left(credential);
     return is_overrun;
 }
 

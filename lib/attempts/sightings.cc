@@ -6,7 +6,8 @@ namespace countersign::attempts {
 namespace {
 
 constexpr std::size_t max_marks = 8'192;
-// Beyond 1/64 of their age from each other few marks fit between a microsecond and a year: 6,000.
+// Fewer than 6,000 marks fit between a nanosecond and a century when each two span more than 1/64
+// of their age.
 constexpr int precision = 64;
 
 }  // namespace

@@ -46,13 +46,4 @@ Result<bool> UnknownRows::catch_up(Tables& tables, const Author& author, Instant
     return is_overrun;
 }
 
-std::vector<CredentialId> UnknownRows::leaving(std::size_t limit) const {
-    std::vector<CredentialId> credentials;
-    for (const auto& credential : leaving_) {
-        if (credentials.size() == limit) break;
-        credentials.push_back(credential);
-    }
-    return credentials;
-}
-
 }  // namespace countersign::attempts
