@@ -75,13 +75,13 @@ Result<void> check_follows(Ledger& ledger,
                            const Proved& next,
                            Successors& successors) {
     const Batch& batch = next.batch;
-    if (batch.previous != head.hash) {
-        return Error(errc::fork, described(batch.place.seq) + " continues another branch");
-    }
     auto placed = check_succession(ledger.designations, head, batch.place);
     if (!placed) return placed;
     auto within = successors.check(batch.place, next.hash);
     if (!within) return within;
+    if (batch.previous != head.hash) {
+        return Error(errc::fork, described(batch.place.seq) + " continues another branch");
+    }
     if (batch.time < head.time) {
         return Error(errc::malformed, described(batch.place.seq) + " is older than the one before");
     }
