@@ -39,6 +39,7 @@ struct SetPassword {
     /// Only while the password is still this version; else errc::conflict.
     std::optional<PasswordVersion> expected;
     /// The same password under a stronger hash: its version, and what was counted against it, stay.
+    /// Needs `expected`.
     bool rehash = false;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "records/codec.h"
+#include "sealing/argon2.h"
 
 namespace countersign::commands {
 namespace {
@@ -34,15 +35,36 @@ Result<void> require_free(records::Reader& reader,
     return {};
 }
 
-Result<void> require_unique(records::Reader& reader,
-                            const Context& context,
-                            UserId id,
-                            const records::User& user) {
-    const auto login = context.index.handle(Scope::login, user.login);
-    if (auto free = require_free(reader, login, id, "a user with this login"); !free) return free;
-    if (!context.settings.unique_email || user.email_key.empty()) return {};
-    const auto email = context.index.handle(Scope::email, user.email_key);
-    return require_free(reader, email, id, "a user with this e-mail address");
+Result<void> require_free_login(records::Reader& reader,
+                                const Context& context,
+                                UserId id,
+                                std::string_view login) {
+    const auto handle = context.index.handle(Scope::login, login);
+    return require_free(reader, handle, id, "a user with this login");
+}
+
+Result<void> require_free_email(records::Reader& reader,
+                                const Context& context,
+                                UserId id,
+                                std::string_view email_key) {
+    if (!context.settings.unique_email || email_key.empty()) return {};
+    const auto handle = context.index.handle(Scope::email, email_key);
+    return require_free(reader, handle, id, "a user with this e-mail address");
+}
+
+/// What every record of a user is held to, whoever asked for it: nothing is written that another
+/// node could not read, or that would cost it gigabytes to check a password against.
+Result<void> require_sound(const records::User& user) {
+    if (user.authenticators.size() > records::authenticators_limit) {
+        return Error(errc::limit_reached, "a user has at most 8 authenticators; remove one");
+    }
+    if (user.recovery_codes.size() > records::recovery_codes_limit) {
+        return Error(errc::limit_reached, "a user has at most 32 recovery codes");
+    }
+    if (user.password_hash.empty()) return {};
+    const auto hash = sealing::parse_password_hash(user.password_hash);
+    if (!hash) return hash.error();
+    return {};
 }
 
 /// A user's record, opened to be changed.
@@ -57,10 +79,10 @@ Result<Opened> open_user(records::Reader& reader, const Context& context, UserId
     const auto stored = reader.get(name);
     if (!stored) return stored.error();
     if (!*stored) return Error(errc::not_found, "no user " + to_string(id));
-    const auto header = records::SealHeader::parse((*stored)->sealed);
-    if (!header) return header.error();
     auto content = context.sealer.open(name, (*stored)->sealed);
     if (!content) return content.error();
+    const auto header = records::SealHeader::parse((*stored)->sealed);
+    if (!header) return header.error();
     auto user = records::decode_user(content->bytes());
     if (!user) return Error(errc::corrupt, user.error().detail());
     return Opened{header->realm, std::move(*content), std::move(*user)};
@@ -69,8 +91,12 @@ Result<Opened> open_user(records::Reader& reader, const Context& context, UserId
 /// The one change that puts `user`; what `before` held and this release does not know stays.
 Changes put_user(
     const Context& context, UserId id, RealmId realm, const records::User& user, BytesView before) {
+    if (auto sound = require_sound(user); !sound) return sound.error();
     const auto name = records::name_of(id);
     const auto content = records::encode(user, before);
+    if (!records::decode_user(content)) {
+        return Error(errc::invalid_argument, "a user's record that could not be read again");
+    }
     auto sealed = context.sealer.seal(name, realm, content, context.entropy.nonce());
     if (!sealed) return sealed.error();
     std::vector<Change> changes(1, {.name = name, .put = std::nullopt});
@@ -111,27 +137,40 @@ struct Executor {
         const auto existing = reader.get(records::name_of(command.id));
         if (!existing) return existing.error();
         if (*existing) return Error(errc::already_exists, "a user with this id");
-        if (auto unique = require_unique(reader, context, command.id, command.user); !unique) {
-            return unique.error();
+        if (command.realm == RealmId::pool) {
+            return Error(errc::invalid_argument, "users lie in a realm of their own");
         }
+        auto free = require_free_login(reader, context, command.id, command.user.login);
+        if (!free) return free.error();
+        free = require_free_email(reader, context, command.id, command.user.email_key);
+        if (!free) return free.error();
         return put_user(context, command.id, command.realm, command.user, {});
     }
 
     Changes operator()(const ChangeUser& command) const {
         return edit_user(reader, context, command.id, [&](records::User& user) -> Result<void> {
-            if (command.login) user.login = *command.login;
-            if (command.display_name) user.display_name = *command.display_name;
+            if (command.login) {
+                auto free = require_free_login(reader, context, command.id, *command.login);
+                if (!free) return free;
+                user.login = *command.login;
+            }
             if (command.email) {
+                auto free = require_free_email(reader, context, command.id, command.email->key);
+                if (!free) return free;
                 user.email = command.email->given;
                 user.email_key = command.email->key;
             }
+            if (command.display_name) user.display_name = *command.display_name;
             if (command.disabled) user.disabled = *command.disabled;
-            return require_unique(reader, context, command.id, user);
+            return {};
         });
     }
 
     Changes operator()(const SetPassword& command) const {
         return edit_user(reader, context, command.id, [&](records::User& user) -> Result<void> {
+            if (command.rehash && !command.expected) {
+                return Error(errc::invalid_argument, "a new hash of which password version?");
+            }
             if (command.expected && *command.expected != user.password_version) {
                 return Error(errc::conflict, "the password was changed meanwhile");
             }
@@ -153,9 +192,8 @@ struct Executor {
 
     Changes operator()(const AddAuthenticator& command) const {
         return edit_user(reader, context, command.id, [&](records::User& user) -> Result<void> {
-            if (user.authenticators.size() >= records::authenticators_limit) {
-                return Error(errc::limit_reached,
-                             "a user has at most 8 authenticators; remove one");
+            if (find_authenticator(user, command.authenticator.id) != user.authenticators.end()) {
+                return Error(errc::already_exists, "an authenticator with this id");
             }
             user.authenticators.push_back(copy_of(command.authenticator));
             return {};

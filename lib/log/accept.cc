@@ -1,6 +1,7 @@
 #include "log/accept.h"
 
-#include <algorithm>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "log/author.h"
@@ -10,59 +11,81 @@ namespace {
 
 /// How many of `batches` this store holds already, byte for byte.
 Result<std::size_t> held(Ledger& ledger, std::span<const SignedBatch> batches, LogSeq head) {
+    Successors successors(ledger.designations);
     std::size_t count = 0;
     for (; count < batches.size() && batches[count].place.seq <= head; ++count) {
-        const auto mine = ledger.batches.get(batches[count].place.seq);
+        const auto& batch = batches[count];
+        const auto mine = ledger.batches.get(batch.place.seq);
         if (!mine) return mine.error();
-        if (*mine && (*mine)->bytes != batches[count].bytes) {
-            return Error(errc::fork,
-                         "two batches claim the place of " + described(batches[count].place.seq));
+        if (!*mine || (*mine)->bytes == batch.bytes) continue;
+        // Only what its author has signed, and may have signed, contradicts anything.
+        if (auto authored = check_author(ledger.designations, batch); !authored) {
+            return authored.error();
         }
+        if (auto within = successors.check(batch.place, batch.hash()); !within) {
+            return within.error();
+        }
+        return Error(errc::fork, "two batches claim the place of " + described(batch.place.seq));
     }
     return count;
 }
 
-bool same_designation(const Place& left, const Place& right) {
-    return left.root_term == right.root_term && left.epoch == right.epoch &&
-           left.node == right.node;
-}
-
-/// That a batch may follow the head: first in its designation exactly at the base, and never of a
-/// lower one than the head's.
-Result<void> check_place(Ledger& ledger, const Head& head, const Place& place) {
-    if (same_designation(place, head.place)) return {};
-    const auto designation = ledger.designations.find(place.root_term, place.epoch, place.node);
-    if (!designation) return designation.error();
-    const bool rises =
-        std::pair(place.root_term, place.epoch) > std::pair(head.place.root_term, head.place.epoch);
-    if (!*designation || !rises || (*designation)->base_seq != head.place.seq ||
-        (*designation)->base_hash != head.hash) {
-        return Error(errc::wrong_epoch,
-                     described(place.seq) + " is not where its designation begins");
+Result<void> check_sequence(std::span<const SignedBatch> run, LogSeq head) {
+    for (std::uint64_t due = value(head) + 1; const auto& batch : run) {
+        if (value(batch.place.seq) != due) {
+            return Error(errc::chain_gap,
+                         described(batch.place.seq) + " came where batch " + std::to_string(due) +
+                             " was due");
+        }
+        ++due;
     }
     return {};
 }
 
+struct Proved {
+    Batch batch;
+    sealing::Hash256 hash;
+};
+
 /// Decodes a run from its last batch to its first: each is proved, by signature or by the chain of
 /// the one behind it, before a byte of it is decoded.
-Result<std::vector<Batch>> prove(Ledger& ledger, std::span<const SignedBatch> run) {
-    std::vector<Batch> batches(run.size());
+Result<std::vector<Proved>> prove(Ledger& ledger, std::span<const SignedBatch> run) {
+    std::vector<Proved> proved(run.size());
     for (std::size_t i = run.size(); i-- > 0;) {
-        const bool chained = i + 1 < run.size() && same_designation(run[i].place, run[i + 1].place);
-        if (!chained) {
-            if (auto signed_ = check_author(ledger.designations, run[i]); !signed_)
-                return signed_.error();
+        const bool last = i + 1 == run.size();
+        if (last || !same_designation(run[i].place, run[i + 1].place)) {
+            auto authored = check_author(ledger.designations, run[i]);
+            if (!authored) return authored.error();
         }
-        if (i + 1 < run.size() && batches[i + 1].previous != run[i].hash()) {
+        const auto hash = run[i].hash();
+        if (!last && proved[i + 1].batch.previous != hash) {
             return Error(errc::chain_gap,
                          described(run[i + 1].place.seq) + " follows another batch");
         }
         auto batch = decode(run[i]);
         if (!batch) return batch.error();
         if (batch->pool != ledger.pool) return Error(errc::wrong_pool, described(run[i].place.seq));
-        batches[i] = std::move(*batch);
+        proved[i] = {std::move(*batch), hash};
     }
-    return batches;
+    return proved;
+}
+
+Result<void> check_follows(Ledger& ledger,
+                           const Head& head,
+                           const Proved& next,
+                           Successors& successors) {
+    const Batch& batch = next.batch;
+    auto placed = check_succession(ledger.designations, head, batch.place);
+    if (!placed) return placed;
+    auto within = successors.check(batch.place, next.hash);
+    if (!within) return within;
+    if (batch.previous != head.hash) {
+        return Error(errc::fork, described(batch.place.seq) + " continues another branch");
+    }
+    if (batch.time < head.time) {
+        return Error(errc::malformed, described(batch.place.seq) + " is older than the one before");
+    }
+    return {};
 }
 
 }  // namespace
@@ -73,42 +96,29 @@ Result<Head> accept(Ledger& ledger, std::span<const SignedBatch> batches) {
     const auto skip = held(ledger, batches, head->place.seq);
     if (!skip) return skip.error();
     const auto run = batches.subspan(*skip);
-    for (std::size_t i = 0; i < run.size(); ++i) {
-        if (value(run[i].place.seq) != value(head->place.seq) + 1 + i) {
-            return Error(errc::chain_gap,
-                         described(run[i].place.seq) + " came where batch " +
-                             std::to_string(value(head->place.seq) + 1 + i) + " was due");
-        }
-    }
-    const auto decoded = prove(ledger, run);
-    if (!decoded) return decoded.error();
+    if (run.empty()) return head;
+    if (auto due = check_sequence(run, head->place.seq); !due) return due.error();
+    const auto proved = prove(ledger, run);
+    if (!proved) return proved.error();
 
+    Successors successors(ledger.designations);
     for (std::size_t i = 0; i < run.size(); ++i) {
-        const Batch& batch = (*decoded)[i];
-        if (batch.previous != head->hash) {
-            return Error(errc::fork, described(batch.place.seq) + " continues another branch");
-        }
-        if (auto placed = check_place(ledger, *head, batch.place); !placed) return placed.error();
-        if (batch.time < head->time) {
-            return Error(errc::malformed,
-                         described(batch.place.seq) + " is older than the one before");
-        }
+        const Batch& batch = (*proved)[i].batch;
+        auto follows = check_follows(ledger, *head, (*proved)[i], successors);
+        if (!follows) return follows.error();
         for (const auto& change : batch.changes) {
-            if (auto done = ledger.apply(change, batch.place.seq, head->digest); !done) {
-                return done.error();
-            }
+            auto applied = ledger.apply(change, batch.place.seq, head->digest);
+            if (!applied) return applied.error();
         }
         if (head->digest.digest() != batch.digest) {
             return Error(errc::digest_mismatch, "after " + described(batch.place.seq));
         }
         if (auto stored = ledger.batches.put(run[i], batch.time); !stored) return stored.error();
         head->place = batch.place;
-        head->hash = run[i].hash();
+        head->hash = (*proved)[i].hash;
         head->time = batch.time;
     }
-    if (!run.empty()) {
-        if (auto moved = ledger.head.write(*head); !moved) return moved.error();
-    }
+    if (auto moved = ledger.head.write(*head); !moved) return moved.error();
     return head;
 }
 

@@ -1,7 +1,11 @@
 #include "log/append.h"
 
 #include <algorithm>
+#include <cassert>
+#include <functional>
 #include <utility>
+
+#include "log/author.h"
 
 namespace countersign::log {
 namespace {
@@ -26,6 +30,10 @@ Result<std::size_t> checked_size(const std::vector<records::Change>& changes) {
     return bytes;
 }
 
+bool ascends(const std::vector<records::Handle>& handles) {
+    return std::ranges::adjacent_find(handles, std::greater_equal{}) == handles.end();
+}
+
 }  // namespace
 
 Appender::Appender(Ledger& ledger, const sealing::SigningKey& key, Head head, Place place)
@@ -48,6 +56,12 @@ Result<Appender> Appender::begin(Ledger& ledger, const sealing::SigningKey& key)
                       .epoch = (*current)->epoch,
                       .node = self,
                       .seq = next(head->place.seq)};
+    auto follows = check_succession(ledger.designations, *head, place);
+    if (!follows) {
+        if (follows.error() != errc::wrong_epoch) return follows.error();
+        return Error(errc::wrong_epoch,
+                     "this store holds batches that its designation leaves out; rewind it first");
+    }
     return Appender(ledger, key, std::move(*head), place);
 }
 
@@ -74,6 +88,7 @@ Result<Appender::Added> Appender::add(const Execute& execute,
     }
     for (auto& change : *changes) {
         concerns_pool_ = concerns_pool_ || change.name.kind != records::RecordKind::user;
+        assert(!change.put || ascends(change.put->handles));  // or no replica would take it
         if (auto applied = ledger_->apply(change, seq_, head_.digest); !applied) {
             return applied.error();
         }

@@ -13,10 +13,12 @@ namespace countersign::log {
 class Appender {
   public:
     /// Reads through the transaction, so it sees what its elders in the group did; returns changes
-    /// or why there are none. It must be pure: nothing else tells the callers of a group apart.
+    /// (handles ascending) or why there are none. It must be pure: nothing else tells the callers
+    /// of a group apart.
     using Execute = std::function<Result<std::vector<records::Change>>(records::Reader&, LogSeq)>;
 
-    /// Reads head and designation. Errors: errc::not_primary, naming the node that is.
+    /// Reads head and designation. Errors: errc::not_primary, naming the node that is;
+    /// errc::chain_gap and errc::wrong_epoch when the head is not where this node may write.
     static Result<Appender> begin(Ledger& ledger, const sealing::SigningKey& key);
 
     enum class Added {

@@ -9,7 +9,8 @@ namespace {
 
 namespace flat = records::flat;
 
-constexpr std::size_t change_words = 5;  // its struct and pointers, and the id, in 8-byte words
+/// Of a change, in 8-byte words: its numbers, three pointers and the id.
+constexpr std::size_t change_words = 1 + 3 + 2;
 
 void write_change(schema::Change::Builder to, const records::Change& from) {
     to.setKind(value(from.name.kind));
@@ -66,8 +67,8 @@ records::Change read_change(schema::Change::Reader from) {
 std::size_t encoded_size(const records::Change& change) {
     std::size_t bytes = change_words * flat::word;
     if (change.put) {
-        bytes += change.put->sealed.size() + change.put->handles.size() * records::Handle::size +
-                 2 * flat::word;
+        bytes += (change.put->sealed.size() + flat::word - 1) / flat::word * flat::word +
+                 change.put->handles.size() * records::Handle::size;
     }
     return bytes;
 }

@@ -1,6 +1,10 @@
 #include "log/batch_table.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
+
+#include "sqlite/read.h"
 
 namespace countersign::log {
 
@@ -21,6 +25,7 @@ CREATE TABLE batch (
     epoch INTEGER NOT NULL,
     node BLOB NOT NULL,
     time INTEGER NOT NULL,
+    bytes_through INTEGER NOT NULL,
     signature BLOB NOT NULL,
     bytes BLOB NOT NULL
 ) STRICT;
@@ -28,132 +33,135 @@ CREATE TABLE batch (
 
 namespace {
 
-/// The number in the only row of an aggregate; 0 for NULL.
-Result<std::uint64_t> number(Result<sqlite::Rows> rows, int column = 0) {
-    if (!rows) return rows.error();
-    const auto found = rows->next();
-    if (!found) return found.error();
-    return *found && !rows->is_null(column) ? static_cast<std::uint64_t>(rows->integer(column)) : 0;
+Result<SignedBatch> to_batch(const sqlite::Rows& rows) {
+    auto row = sqlite::columns<RootTerm, Epoch, NodeId, LogSeq, sealing::Signature, Bytes>(rows);
+    if (!row) return row.error();
+    auto& [root_term, epoch, node, seq, signature, bytes] = *row;
+    return SignedBatch{.place = {.root_term = root_term, .epoch = epoch, .node = node, .seq = seq},
+                       .signature = signature,
+                       .bytes = std::move(bytes)};
 }
 
 }  // namespace
 
-BatchTable::BatchTable(sqlite::Statement put,
-                       sqlite::Statement get,
-                       sqlite::Statement first,
-                       sqlite::Statement size,
-                       sqlite::Statement last_before,
-                       sqlite::Statement sizes_down,
-                       sqlite::Statement erase)
-    : put_(std::move(put)),
-      get_(std::move(get)),
-      first_(std::move(first)),
-      size_(std::move(size)),
-      last_before_(std::move(last_before)),
-      sizes_down_(std::move(sizes_down)),
-      erase_(std::move(erase)) {}
-
+// bytes_through counts this batch and all before it that the store has had, so that what a stretch
+// of the log holds is the difference of two rows.
 Result<BatchTable> BatchTable::prepare(sqlite::Database& database) {
-    auto put = database.prepare(
-        "INSERT INTO batch (seq, root_term, epoch, node, time, signature, bytes)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)");
-    if (!put) return put.error();
-    auto get = database.prepare(
-        "SELECT root_term, epoch, node, signature, bytes FROM batch WHERE seq = ?");
-    if (!get) return get.error();
-    auto first = database.prepare("SELECT min(seq) FROM batch");
-    if (!first) return first.error();
-    auto size = database.prepare("SELECT count(*), sum(length(bytes)) FROM batch");
-    if (!size) return size.error();
-    auto last_before = database.prepare("SELECT max(seq) FROM batch WHERE time < ?");
-    if (!last_before) return last_before.error();
-    auto sizes_down = database.prepare("SELECT seq, length(bytes) FROM batch ORDER BY seq DESC");
-    if (!sizes_down) return sizes_down.error();
-    auto erase = database.prepare(
-        "DELETE FROM batch WHERE seq IN (SELECT seq FROM batch WHERE seq <= ? ORDER BY seq LIMIT ?)"
-        " RETURNING seq");
-    if (!erase) return erase.error();
-    return BatchTable(std::move(*put),
-                      std::move(*get),
-                      std::move(*first),
-                      std::move(*size),
-                      std::move(*last_before),
-                      std::move(*sizes_down),
-                      std::move(*erase));
+    auto statements = sqlite::Statements<Query>::prepare(
+        database,
+        {{{Query::put,
+           "INSERT INTO batch"
+           " (seq, root_term, epoch, node, time, bytes_through, signature, bytes)"
+           " VALUES (?1, ?2, ?3, ?4, ?5, length(?7) +"
+           " coalesce((SELECT bytes_through FROM batch WHERE seq = ?1 - 1), 0), ?6, ?7)"},
+          {Query::get,
+           "SELECT root_term, epoch, node, seq, signature, bytes FROM batch WHERE seq = ?"},
+          {Query::first, "SELECT min(seq) FROM batch"},
+          {Query::last, "SELECT max(seq) FROM batch"},
+          {Query::row, "SELECT time, length(bytes), bytes_through FROM batch WHERE seq = ?"},
+          {Query::erase, "DELETE FROM batch WHERE seq <= ?"}}});
+    if (!statements) return statements.error();
+    return BatchTable(std::move(*statements));
 }
 
 Result<void> BatchTable::put(const SignedBatch& batch, UnixTime time) {
     const auto& place = batch.place;
-    return put_.run(place.seq,
-                    place.root_term,
-                    place.epoch,
-                    place.node,
-                    time.time_since_epoch().count(),
-                    batch.signature,
-                    batch.bytes);
+    return statements_[Query::put].run(
+        place.seq, place.root_term, place.epoch, place.node, time, batch.signature, batch.bytes);
 }
 
 Result<std::optional<SignedBatch>> BatchTable::get(LogSeq seq) {
-    auto rows = get_.query(seq);
-    if (!rows) return rows.error();
-    const auto found = rows->next();
-    if (!found) return found.error();
-    if (!*found) return std::nullopt;
-    const auto node = NodeId::from_bytes(rows->blob(2));
-    const auto signature = sealing::Signature::from_bytes(rows->blob(3));
-    if (!node || !signature) return Error(errc::corrupt, "batch " + std::to_string(value(seq)));
-    const auto bytes = rows->blob(4);
-    return SignedBatch{
-        .place = {.root_term = RootTerm{static_cast<std::uint64_t>(rows->integer(0))},
-                  .epoch = Epoch{static_cast<std::uint64_t>(rows->integer(1))},
-                  .node = *node,
-                  .seq = seq},
-        .signature = *signature,
-        .bytes = {bytes.begin(), bytes.end()}};
+    return sqlite::one_row(statements_[Query::get].query(seq), to_batch);
+}
+
+Result<LogSeq> BatchTable::end(Query which) {
+    const auto seq = sqlite::one_row(statements_[which].query(), [](const sqlite::Rows& rows) {
+        return rows.as<std::optional<LogSeq>>(0);
+    });
+    if (!seq) return seq.error();
+    return (*seq)->value_or(LogSeq{0});
 }
 
 Result<LogSeq> BatchTable::first() {
-    const auto seq = number(first_.query());
-    if (!seq) return seq.error();
-    return LogSeq{*seq};
+    return end(Query::first);
+}
+
+Result<LogSeq> BatchTable::last() {
+    return end(Query::last);
+}
+
+Result<BatchTable::Row> BatchTable::row(LogSeq seq) {
+    const auto row = sqlite::one_row(statements_[Query::row].query(seq), [](const auto& rows) {
+        return sqlite::columns<UnixTime, std::uint64_t, std::uint64_t>(rows);
+    });
+    if (!row) return row.error();
+    if (!*row) return Error(errc::corrupt, "batch " + std::to_string(value(seq)) + " is missing");
+    const auto& [time, bytes, bytes_through] = **row;
+    return Row{.time = time, .bytes = bytes, .bytes_through = bytes_through};
+}
+
+/// The highest seq for which `holds`, which holds for all below one that it holds for; 0: for none.
+template <class Holds>
+Result<LogSeq> BatchTable::last_where(Holds&& holds) {
+    const auto lowest = first();
+    if (!lowest) return lowest.error();
+    const auto highest = last();
+    if (!highest) return highest.error();
+    if (*highest == LogSeq{0}) return *highest;
+    std::uint64_t from = value(*lowest);     // all below hold
+    std::uint64_t to = value(*highest) + 1;  // none from here on holds
+    while (from < to) {
+        const std::uint64_t middle = from + (to - from) / 2;
+        const auto found = row(LogSeq{middle});
+        if (!found) return found.error();
+        if (holds(*found)) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from == value(*lowest) ? LogSeq{0} : LogSeq{from - 1};
 }
 
 Result<BatchTable::Size> BatchTable::size() {
-    auto rows = size_.query();
-    if (!rows) return rows.error();
-    const auto found = rows->next();
-    if (!found) return found.error();
-    if (!*found || rows->is_null(1)) return Size{};
-    return Size{.batches = static_cast<std::uint64_t>(rows->integer(0)),
-                .bytes = static_cast<std::uint64_t>(rows->integer(1))};
+    const auto lowest = first();
+    if (!lowest) return lowest.error();
+    if (*lowest == LogSeq{0}) return Size{};
+    const auto highest = last();
+    if (!highest) return highest.error();
+    const auto from = row(*lowest);
+    if (!from) return from.error();
+    const auto to = row(*highest);
+    if (!to) return to.error();
+    return Size{.batches = value(*highest) - value(*lowest) + 1,
+                .bytes = to->bytes_through - from->bytes_through + from->bytes};
 }
 
 Result<LogSeq> BatchTable::last_before(UnixTime time) {
-    const auto seq = number(last_before_.query(time.time_since_epoch().count()));
-    if (!seq) return seq.error();
-    return LogSeq{*seq};
+    return last_where([&](const Row& row) { return row.time < time; });
 }
 
 Result<LogSeq> BatchTable::last_beyond(std::uint64_t bytes) {
-    auto rows = sizes_down_.query();
-    if (!rows) return rows.error();
-    for (std::uint64_t sum = 0;;) {
-        const auto found = rows->next();
-        if (!found) return found.error();
-        if (!*found) return LogSeq{0};
-        sum += static_cast<std::uint64_t>(rows->integer(1));
-        if (sum > bytes) return LogSeq{static_cast<std::uint64_t>(rows->integer(0))};
-    }
+    const auto highest = last();
+    if (!highest) return highest.error();
+    if (*highest == LogSeq{0}) return *highest;
+    const auto all = row(*highest);
+    if (!all) return all.error();
+    return last_where(
+        [&](const Row& row) { return all->bytes_through - row.bytes_through + row.bytes > bytes; });
 }
 
 Result<std::uint64_t> BatchTable::erase_to(LogSeq last, std::uint64_t limit) {
-    auto rows = erase_.query(last, limit);
-    if (!rows) return rows.error();
-    for (std::uint64_t erased = 0;; ++erased) {
-        const auto found = rows->next();
-        if (!found) return found.error();
-        if (!*found) return erased;
-    }
+    const auto lowest = first();
+    if (!lowest) return lowest.error();
+    const auto highest = this->last();
+    if (!highest) return highest.error();
+    last = std::min(last, *highest);
+    if (*lowest == LogSeq{0} || last < *lowest || limit == 0) return 0;
+    const std::uint64_t number = std::min(value(last) - value(*lowest) + 1, limit);
+    auto erased = statements_[Query::erase].run(LogSeq{value(*lowest) + number - 1});
+    if (!erased) return erased.error();
+    return number;
 }
 
 }  // namespace countersign::log

@@ -6,7 +6,7 @@
 
 #include "log/batch.h"
 #include "sqlite/database.h"
-#include "sqlite/statement.h"
+#include "sqlite/prepare.h"
 
 namespace countersign::log {
 
@@ -22,15 +22,18 @@ class BatchTable {
     /// `time` is the batch's own, by which retention counts its age.
     Result<void> put(const SignedBatch& batch, UnixTime time);
     Result<std::optional<SignedBatch>> get(LogSeq seq);
-    /// The lowest seq held; 0 when none is.
+    /// The lowest seq held, and the highest; 0 when none is.
     Result<LogSeq> first();
-    /// How many batches there are and how many bytes they hold.
+    Result<LogSeq> last();
+    /// How many batches there are and how many bytes they hold, by the first and the last: the rows
+    /// between are not read.
     struct Size {
         std::uint64_t batches = 0;
         std::uint64_t bytes = 0;
     };
     Result<Size> size();
-    /// The highest seq whose batch is older than `time`; 0 when none is.
+    /// The highest seq whose batch is older than `time`; 0 when none is. As all that follows, it
+    /// reads a number of rows that grows with the logarithm of the log.
     Result<LogSeq> last_before(UnixTime time);
     /// The highest seq such that it and all above it hold more than `bytes`; 0 when they do not.
     Result<LogSeq> last_beyond(std::uint64_t bytes);
@@ -39,20 +42,20 @@ class BatchTable {
     Result<std::uint64_t> erase_to(LogSeq last, std::uint64_t limit);
 
   private:
-    BatchTable(sqlite::Statement put,
-               sqlite::Statement get,
-               sqlite::Statement first,
-               sqlite::Statement size,
-               sqlite::Statement last_before,
-               sqlite::Statement sizes_down,
-               sqlite::Statement erase);
-    sqlite::Statement put_;
-    sqlite::Statement get_;
-    sqlite::Statement first_;
-    sqlite::Statement size_;
-    sqlite::Statement last_before_;
-    sqlite::Statement sizes_down_;
-    sqlite::Statement erase_;
+    struct Row {
+        UnixTime time;
+        std::uint64_t bytes;
+        std::uint64_t bytes_through;
+    };
+    enum class Query { put, get, first, last, row, erase, count };
+    explicit BatchTable(sqlite::Statements<Query> statements)
+        : statements_(std::move(statements)) {}
+    Result<LogSeq> end(Query which);
+    Result<Row> row(LogSeq seq);
+    template <class Holds>
+    Result<LogSeq> last_where(Holds&& holds);
+
+    sqlite::Statements<Query> statements_;
 };
 
 }  // namespace countersign::log

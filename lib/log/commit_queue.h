@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -52,15 +53,17 @@ class CommitQueue {
         return outcomes;
     }
 
-    /// Returns at once; `done` is called on the thread that led the commit. To lead is a task for
-    /// `run_blocking`.
+    /// Returns at once; `done` is called once, on the thread that led the commit, or on this one
+    /// with errc::overloaded; it must not call `commit`, which would wait for its own thread. To
+    /// lead is a task for `run_blocking`, and goes on while asynchronous callers wait.
     void commit_async(Write write,
                       RunBlocking run_blocking,
                       std::move_only_function<void(Outcome)> done) {
+        assert(done);
         const auto waiter = std::make_shared<Waiter>(std::move(write));
         waiter->handler = std::move(done);
         waiter->told_to_lead = [this, run_blocking = std::move(run_blocking)] {
-            run_blocking([this] { lead_one_group(); });
+            run_blocking([this] { lead(true); });
         };
         waiter->decided = [raw = waiter.get()] { raw->handler(std::move(raw->write.outcome)); };
         enter({waiter});
@@ -88,7 +91,7 @@ class CommitQueue {
     Outcome wait(Waiter& waiter) {
         waiter.woken.acquire();
         if (std::exchange(waiter.leads, false)) {
-            lead_one_group();
+            lead(false);
             waiter.woken.acquire();  // the leader's own write is the first of its group
         }
         return std::move(waiter.write.outcome);
@@ -111,28 +114,49 @@ class CommitQueue {
         }
     }
 
-    void lead_one_group() {
-        std::vector<std::shared_ptr<Waiter>> group;
-        {
-            const std::lock_guard guard(mutex_);
-            group.assign(waiting_.begin(), waiting_.end());
-            waiting_.clear();
-        }
-        std::vector<Write*> writes;
-        for (const auto& waiter : group) writes.push_back(&waiter->write);
-        commit_(writes);
+    std::vector<std::shared_ptr<Waiter>> take_group() {
+        const std::lock_guard guard(mutex_);
+        std::vector<std::shared_ptr<Waiter>> group(waiting_.begin(), waiting_.end());
+        waiting_.clear();
+        return group;
+    }
 
-        std::shared_ptr<Waiter> successor;
-        {
-            const std::lock_guard guard(mutex_);
-            if (waiting_.empty()) {
-                led_ = false;
-            } else {
-                successor = waiting_.front();
+    /// Who waits longest; without anyone the lead ends, if `ends`.
+    std::shared_ptr<Waiter> successor(bool ends) {
+        const std::lock_guard guard(mutex_);
+        if (!waiting_.empty()) return waiting_.front();
+        if (ends) led_ = false;
+        return nullptr;
+    }
+
+    static void tell_outcomes(const std::vector<std::shared_ptr<Waiter>>& group) {
+        for (const bool asynchronous : {false, true}) {
+            for (const auto& waiter : group) {
+                if (static_cast<bool>(waiter->handler) == asynchronous) waiter->decided();
             }
         }
-        if (successor) successor->told_to_lead();
-        for (const auto& waiter : group) waiter->decided();
+    }
+
+    /// Commits a group and passes the lead on. A caller that waits on its own thread has it before
+    /// the outcomes are told. A handler runs while its leader still leads, so that what it writes
+    /// joins the queue and not the stack, even where `run_blocking` runs its task at once.
+    void lead(bool on_application_thread) {
+        for (;;) {
+            const auto group = take_group();
+            std::vector<Write*> writes;
+            for (const auto& waiter : group) writes.push_back(&waiter->write);
+            commit_(writes);
+
+            auto next = successor(false);
+            if (next && !next->handler) {
+                next->told_to_lead();
+                return tell_outcomes(group);
+            }
+            tell_outcomes(group);
+            next = successor(true);
+            if (!next) return;
+            if (!next->handler || !on_application_thread) return next->told_to_lead();
+        }
     }
 
     const CommitGroup commit_;

@@ -1,5 +1,8 @@
 #include "log/digest.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "records/little_endian.h"
 #include "records/table.h"
 
@@ -17,6 +20,18 @@ sealing::Hash256 RowHasher::operator()(const records::RecordName& name,
                             little_endian(static_cast<std::uint32_t>(sealed.size())),
                             sealed,
                             records::as_bytes(handles)});
+}
+
+sealing::Hash256 RowHasher::operator()(const records::HandleRow& row) const {
+    return sealing::mac256(key_,
+                           {std::as_bytes(std::span("handle", 6)),
+                            row.value.bytes,
+                            records::little_endian(value(row.name.kind)),
+                            row.name.id.bytes});
+}
+
+void HandleSum::toggle(const sealing::Hash256& row) noexcept {
+    std::ranges::transform(sum_.bytes, row.bytes, sum_.bytes.begin(), std::bit_xor{});
 }
 
 }  // namespace countersign::log

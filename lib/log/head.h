@@ -5,7 +5,7 @@
 #include "log/batch.h"
 #include "log/digest.h"
 #include "sqlite/database.h"
-#include "sqlite/statement.h"
+#include "sqlite/prepare.h"
 
 namespace countersign::log {
 
@@ -27,9 +27,9 @@ class HeadRow {
     Result<void> write(const Head& head);
 
   private:
-    HeadRow(sqlite::Statement read, sqlite::Statement write);
-    sqlite::Statement read_;
-    sqlite::Statement write_;
+    enum class Query { read, write, count };
+    explicit HeadRow(sqlite::Statements<Query> statements) : statements_(std::move(statements)) {}
+    sqlite::Statements<Query> statements_;
 };
 
 }  // namespace countersign::log

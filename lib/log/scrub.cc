@@ -1,5 +1,6 @@
 #include "log/scrub.h"
 
+#include <cassert>
 #include <utility>
 
 namespace countersign::log {
@@ -26,16 +27,44 @@ Result<Scrub> Scrub::begin(sqlite::Database& database, const RowHasher& hash_row
 }
 
 Result<bool> Scrub::step(std::size_t rows) {
+    assert(rows != 0);
+    if (!all_records_) {
+        const auto read = read_records(rows);
+        if (!read) return read.error();
+        all_records_ = *read < rows;
+        rows -= *read;
+    }
+    if (rows == 0) return false;
+    const auto read = read_handles(rows);
+    if (!read) return read.error();
+    return *read < rows;
+}
+
+Result<std::size_t> Scrub::read_records(std::size_t rows) {
     std::size_t visited = 0;
     const auto read = reader_.each(
-        cursor_, [&](const records::RecordName& name, const records::StoredRecord& record) {
-            sum_.add((*hash_row_)(name, record.seq, record.sealed, record.handles));
-            cursor_ = name;
+        record_, [&](const records::RecordName& name, const records::StoredRecord& record) {
+            records_.add((*hash_row_)(name, record.seq, record.sealed, record.handles));
+            for (const auto& handle : record.handles) {
+                handles_due_.toggle((*hash_row_)(records::HandleRow{handle, name}));
+            }
+            record_ = name;
             return ++visited < rows;
         });
     if (!read) return read.error();
     rows_read_ += visited;
-    return visited < rows;
+    return visited;
+}
+
+Result<std::size_t> Scrub::read_handles(std::size_t rows) {
+    std::size_t visited = 0;
+    const auto read = reader_.each_handle(handle_, [&](const records::HandleRow& row) {
+        handles_.toggle((*hash_row_)(row));
+        handle_ = row;
+        return ++visited < rows;
+    });
+    if (!read) return read.error();
+    return visited;
 }
 
 }  // namespace countersign::log

@@ -1,9 +1,12 @@
 #include "membership/designations.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "records/codec.h"
+#include "sqlite/read.h"
 
 namespace countersign::membership {
 
@@ -20,14 +23,12 @@ CREATE TABLE designation (
 
 namespace {
 
-Result<std::optional<records::Designation>> only(Result<sqlite::Rows> rows) {
-    if (!rows) return rows.error();
-    const auto found = rows->next();
-    if (!found) return found.error();
-    if (!*found) return std::nullopt;
-    auto designation = records::decode_designation(rows->blob(0));
+constexpr std::uint64_t number_limit = std::numeric_limits<std::int64_t>::max();
+
+Result<records::Designation> to_designation(const sqlite::Rows& rows) {
+    auto designation = records::decode_designation(rows.blob(0));
     if (!designation) return Error(errc::corrupt, "a stored designation");
-    return std::optional(std::move(*designation));
+    return designation;
 }
 
 }  // namespace
@@ -40,55 +41,105 @@ records::SignedStatement sign(const records::Designation& designation,
     return statement;
 }
 
-Designations::Designations(sqlite::Statement current,
-                           sqlite::Statement find,
-                           sqlite::Statement all,
-                           sqlite::Statement add)
-    : current_(std::move(current)),
-      find_(std::move(find)),
-      all_(std::move(all)),
-      add_(std::move(add)) {}
-
 Result<Designations> Designations::prepare(sqlite::Database& database) {
-    auto current = database.prepare(
-        "SELECT bytes FROM designation ORDER BY root_term DESC, epoch DESC, node DESC LIMIT 1");
-    if (!current) return current.error();
-    auto find = database.prepare(
-        "SELECT bytes FROM designation WHERE root_term = ? AND epoch = ? AND node = ?");
-    if (!find) return find.error();
-    auto all = database.prepare(
-        "SELECT bytes, signature FROM designation ORDER BY root_term, epoch, node");
-    if (!all) return all.error();
-    auto add = database.prepare(
-        "INSERT OR IGNORE INTO designation (root_term, epoch, node, signature, bytes)"
-        " VALUES (?, ?, ?, ?, ?)");
-    if (!add) return add.error();
-    return Designations(std::move(*current), std::move(*find), std::move(*all), std::move(*add));
+    auto statements = sqlite::Statements<Query>::prepare(
+        database,
+        {{{Query::current,
+           "SELECT bytes FROM designation ORDER BY root_term DESC, epoch DESC, node DESC LIMIT 1"},
+          {Query::find,
+           "SELECT bytes FROM designation WHERE root_term = ? AND epoch = ? AND node = ?"},
+          {Query::after,
+           "SELECT bytes FROM designation WHERE (root_term, epoch, node) > (?, ?, ?)"
+           " ORDER BY root_term, epoch, node"},
+          {Query::of_epoch, "SELECT bytes FROM designation WHERE epoch = ?"},
+          {Query::all, "SELECT bytes, signature FROM designation ORDER BY root_term, epoch, node"},
+          {Query::add,
+           "INSERT INTO designation (root_term, epoch, node, signature, bytes)"
+           " VALUES (?, ?, ?, ?, ?)"}}});
+    if (!statements) return statements.error();
+    return Designations(std::move(*statements));
 }
 
 Result<std::optional<records::Designation>> Designations::current() {
-    return only(current_.query());
+    return sqlite::one_row(statements_[Query::current].query(), to_designation);
 }
 
 Result<std::optional<records::Designation>> Designations::find(RootTerm root_term,
                                                                Epoch epoch,
                                                                NodeId node) {
-    return only(find_.query(root_term, epoch, node));
+    return sqlite::one_row(statements_[Query::find].query(root_term, epoch, node), to_designation);
+}
+
+Result<std::vector<records::Designation>> Designations::after(RootTerm root_term,
+                                                              Epoch epoch,
+                                                              NodeId node) {
+    std::vector<records::Designation> later;
+    const auto read = sqlite::each_row(statements_[Query::after].query(root_term, epoch, node),
+                                       [&](const sqlite::Rows& rows) -> Result<bool> {
+                                           const auto designation = to_designation(rows);
+                                           if (!designation) return designation.error();
+                                           later.push_back(*designation);
+                                           return true;
+                                       });
+    if (!read) return read.error();
+    return later;
 }
 
 Result<std::vector<records::SignedStatement>> Designations::all() {
-    auto rows = all_.query();
-    if (!rows) return rows.error();
     std::vector<records::SignedStatement> statements;
-    for (;;) {
-        const auto found = rows->next();
-        if (!found) return found.error();
-        if (!*found) return statements;
-        const auto bytes = rows->blob(0);
-        const auto signature = sealing::Signature::from_bytes(rows->blob(1));
-        if (!signature) return Error(errc::corrupt, "a stored designation");
-        statements.push_back({.bytes = {bytes.begin(), bytes.end()}, .signature = *signature});
+    const auto read = sqlite::each_row(
+        statements_[Query::all].query(), [&](const sqlite::Rows& rows) -> Result<bool> {
+            auto row = sqlite::columns<Bytes, sealing::Signature>(rows);
+            if (!row) return row.error();
+            statements.push_back(
+                {.bytes = std::move(std::get<0>(*row)), .signature = std::get<1>(*row)});
+            return true;
+        });
+    if (!read) return read.error();
+    return statements;
+}
+
+Result<void> Designations::check_succession(const records::Designation& designation,
+                                            bool by_root_key) {
+    const auto epoch = value(designation.epoch);
+    const auto root_term = value(designation.root_term);
+    if (epoch == 0 || epoch > number_limit || root_term == 0 || root_term > number_limit ||
+        value(designation.base_seq) > number_limit) {
+        return Error(errc::malformed, "a designation with an impossible term, epoch or base");
     }
+    if ((designation.base_seq == LogSeq{0}) != (designation.base_hash == sealing::Hash256{})) {
+        return Error(errc::malformed, "a designation whose base has no hash");
+    }
+    if (epoch == 1) {
+        const bool first = root_term == 1 && designation.base_seq == LogSeq{0} &&
+                           designation.previous == sealing::Hash256{};
+        if (!first) return Error(errc::malformed, "a first designation that follows something");
+        if (!by_root_key) {
+            return Error(errc::bad_signature, "a first designation not by the root key");
+        }
+        return {};
+    }
+    std::optional<records::Designation> before;
+    const auto read =
+        sqlite::each_row(statements_[Query::of_epoch].query(epoch - 1),
+                         [&](const sqlite::Rows& rows) -> Result<bool> {
+                             if (sealing::hash256(rows.blob(0)) != designation.previous) {
+                                 return true;
+                             }
+                             const auto found = to_designation(rows);
+                             if (!found) return found.error();
+                             before = *found;
+                             return false;
+                         });
+    if (!read) return read;
+    if (!before) {
+        return Error(errc::chain_gap, "the designation before this one is not held");
+    }
+    // The root key outranks whom it designated: only it raises the term.
+    const bool follows = by_root_key ? designation.root_term > before->root_term
+                                     : designation.root_term == before->root_term;
+    if (!follows) return Error(errc::malformed, "a designation whose root term does not follow");
+    return {};
 }
 
 Result<records::Designation> Designations::add(const records::SignedStatement& statement,
@@ -102,17 +153,29 @@ Result<records::Designation> Designations::add(const records::SignedStatement& s
         return sealing::verify(
             sealing::SignatureKind::designation, statement.bytes, statement.signature, key);
     };
+    const bool by_root_key = signed_by(signers.root_key);
     const bool may_designate_itself =
         std::ranges::find(signers.self_signers, designation->node) != signers.self_signers.end();
-    if (!signed_by(signers.root_key) &&
-        !(may_designate_itself && signed_by(designation->node.bytes))) {
+    if (!by_root_key && !(may_designate_itself && signed_by(designation->node.bytes))) {
         return Error(errc::bad_signature, "a designation that nobody entitled has signed");
     }
-    auto stored = add_.run(designation->root_term,
-                           designation->epoch,
-                           designation->node,
-                           statement.signature,
-                           statement.bytes);
+    if (auto follows = check_succession(*designation, by_root_key); !follows) {
+        return follows.error();
+    }
+    const auto held =
+        sqlite::one_row(statements_[Query::find].query(
+                            designation->root_term, designation->epoch, designation->node),
+                        [](const sqlite::Rows& rows) { return sqlite::column<Bytes>(rows, 0); });
+    if (!held) return held.error();
+    if (*held) {
+        if (**held == statement.bytes) return designation;
+        return Error(errc::fork, "a node has signed two designations of one term and epoch");
+    }
+    auto stored = statements_[Query::add].run(designation->root_term,
+                                              designation->epoch,
+                                              designation->node,
+                                              statement.signature,
+                                              statement.bytes);
     if (!stored) return stored.error();
     return designation;
 }

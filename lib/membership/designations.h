@@ -7,7 +7,7 @@
 
 #include "records/statements.h"
 #include "sqlite/database.h"
-#include "sqlite/statement.h"
+#include "sqlite/prepare.h"
 
 namespace countersign::membership {
 
@@ -30,9 +30,15 @@ class Designations {
     /// All, the lowest first, as they were signed.
     Result<std::vector<records::SignedStatement>> all();
 
-    /// Verifies and stores one; storing it again does nothing. `self_signers` says whose own
-    /// signature is as good as the root key's: members that hold `stand`. Errors: errc::malformed,
-    /// errc::wrong_pool, errc::bad_signature.
+    /// Those greater than this one, the lowest first.
+    Result<std::vector<records::Designation>> after(RootTerm root_term, Epoch epoch, NodeId node);
+
+    /// Verifies and stores one; storing it again does nothing. It must follow one that is held:
+    /// its epoch is one more, and the root term the same, or greater where the root key signs. The
+    /// first of a pool is the root key's and follows none (term and epoch 1, no base).
+    /// `self_signers` says whose own signature will do: members that hold `stand`. Errors:
+    /// errc::malformed, errc::wrong_pool, errc::bad_signature; errc::chain_gap when the one before
+    /// is not held; errc::fork when its node has signed another of that term and epoch.
     struct Signers {
         PoolId pool;
         sealing::PublicKey root_key;
@@ -42,14 +48,12 @@ class Designations {
                                      const Signers& signers);
 
   private:
-    Designations(sqlite::Statement current,
-                 sqlite::Statement find,
-                 sqlite::Statement all,
-                 sqlite::Statement add);
-    sqlite::Statement current_;
-    sqlite::Statement find_;
-    sqlite::Statement all_;
-    sqlite::Statement add_;
+    enum class Query { current, find, after, of_epoch, all, add, count };
+    explicit Designations(sqlite::Statements<Query> statements)
+        : statements_(std::move(statements)) {}
+    Result<void> check_succession(const records::Designation& designation, bool by_root_key);
+
+    sqlite::Statements<Query> statements_;
 };
 
 }  // namespace countersign::membership

@@ -14,7 +14,8 @@ namespace countersign::records {
 /// Limits of what a user's record may hold; command execution refuses more, decoding too.
 constexpr std::size_t authenticators_limit = 8;
 constexpr std::size_t recovery_codes_limit = 32;
-constexpr std::size_t string_limit = 64 * 1024;
+constexpr std::size_t totp_secret_minimum = 10;
+constexpr std::size_t totp_secret_maximum = 64;
 
 /// `before` is the record's former content: what a newer release put there stays.
 Bytes encode(const User& user, BytesView before = {});

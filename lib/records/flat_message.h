@@ -85,22 +85,24 @@ Result<void> read(BytesView bytes, std::string_view what, Decode&& decode) {
     return {};
 }
 
-/// The bytes of one segment that holds the whole message.
-inline Bytes write(capnp::MallocMessageBuilder& message) {
-    capnp::MallocMessageBuilder whole(
-        static_cast<unsigned>(message.sizeInWords() + 1));  // used only when it had grown segments
-    capnp::MessageBuilder* source = &message;
-    if (message.getSegmentsForOutput().size() != 1) {
+/// The bytes of one segment that holds the whole message. `edited`: something in it was set anew,
+/// so what is no longer reachable is left out.
+inline Bytes write(capnp::MallocMessageBuilder& message, bool edited = false) {
+    if (edited || message.getSegmentsForOutput().size() != 1) {
+        capnp::MallocMessageBuilder whole(static_cast<unsigned>(message.sizeInWords() + 1));
         whole.setRoot(message.getRoot<capnp::AnyPointer>().asReader());
-        source = &whole;
+        return write(whole);
     }
-    const auto words = capnp::messageToFlatArray(*source);
-    const auto bytes = words.asBytes();
-    const auto* first = reinterpret_cast<const std::byte*>(bytes.begin());
-    return {first, first + bytes.size()};
+    const auto segment = message.getSegmentsForOutput()[0].asBytes();
+    const std::uint32_t header[2] = {0, static_cast<std::uint32_t>(segment.size() / word)};
+    Bytes bytes(sizeof header + segment.size());
+    std::memcpy(bytes.data(), header, sizeof header);
+    std::memcpy(bytes.data() + sizeof header, segment.begin(), segment.size());
+    return bytes;
 }
 
-/// A message whose root is a copy of `before`, unknown fields and all, or empty without one.
+/// A message whose root is a copy of `before`, unknown fields and all, or empty without one. (One
+/// that cannot be copied did not decode either.)
 template <class Schema>
 typename Schema::Builder start(capnp::MallocMessageBuilder& message, BytesView before) {
     if (!before.empty()) {

@@ -27,6 +27,13 @@ struct RecordName {
 /// A blind index: a keyed hash of a value by which a record is found (index.h).
 using Handle = Id<struct HandleTag, 16>;
 
+/// A row of the table `handle`, by which the record is found.
+struct HandleRow {
+    Handle value;
+    RecordName name;
+    friend auto operator<=>(const HandleRow&, const HandleRow&) = default;
+};
+
 /// A record as every node stores it, opaque to replication.
 struct StoredRecord {
     LogSeq seq;  ///< the batch that last wrote it

@@ -65,7 +65,10 @@ Result<Bytes> Sealer::seal(const RecordName& name,
 
 Result<sealing::PlainBytes> Sealer::open(const RecordName& name, BytesView sealed) const {
     const auto header = SealHeader::parse(sealed);
-    if (!header) return header.error();
+    if (!header) {
+        return header.error() == errc::malformed ? Error(errc::corrupt, header.error().detail())
+                                                 : header.error();
+    }
     const auto key = keyring_->find(header->realm, header->version);
     if (!key) return errc::not_held;
     auto content = sealing::open(sealed.subspan(SealHeader::size),

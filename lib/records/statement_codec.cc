@@ -76,11 +76,11 @@ Result<AdmissionStatement> decode_admission_statement(BytesView bytes) {
 Bytes encode(const Invitation& invitation, BytesView before) {
     capnp::MallocMessageBuilder message;
     auto root = flat::start<schema::Invitation>(message, before);
-    write_signed(root.initStatement(), invitation.statement);
+    write_signed(root.getStatement(), invitation.statement);
     root.setPsk(flat::view(invitation.psk));
     root.setSpentBy(invitation.spent_by ? flat::view(invitation.spent_by->bytes)
                                         : kj::ArrayPtr<const kj::byte>());
-    return flat::write(message);
+    return flat::write(message, !before.empty());
 }
 
 Result<Invitation> decode_invitation(BytesView bytes) {
@@ -99,14 +99,14 @@ Result<Invitation> decode_invitation(BytesView bytes) {
 Bytes encode(const Membership& membership, BytesView before) {
     capnp::MallocMessageBuilder message;
     auto root = flat::start<schema::Membership>(message, before);
-    write_signed(root.initInvitation(), membership.invitation);
-    write_signed(root.initAdmission(), membership.admission);
+    write_signed(root.getInvitation(), membership.invitation);
+    write_signed(root.getAdmission(), membership.admission);
     auto addresses = root.initAddresses(static_cast<unsigned>(membership.addresses.size()));
     for (unsigned i = 0; i < addresses.size(); ++i) {
         addresses.set(i, flat::text(membership.addresses[i]));
     }
     root.setJoined(unix_ms(membership.joined));
-    return flat::write(message);
+    return flat::write(message, !before.empty());
 }
 
 Result<Membership> decode_membership(BytesView bytes) {

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
+
+#include "sqlite/read.h"
 
 namespace countersign::records {
 
@@ -27,6 +30,9 @@ CREATE TABLE handle (
 
 namespace {
 
+/// Below every stored kind, so that a cursor there stands before the first row.
+constexpr std::int64_t before_all_kinds = -1;
+
 Result<std::vector<Handle>> to_handles(BytesView bytes) {
     if (bytes.size() % Handle::size != 0) return Error(errc::corrupt, "a record's handles");
     std::vector<Handle> handles(bytes.size() / Handle::size);
@@ -35,21 +41,22 @@ Result<std::vector<Handle>> to_handles(BytesView bytes) {
 }
 
 /// The columns `seq, sealed, handles`, from `first` on.
-Result<StoredRecord> to_record(sqlite::Rows& rows, int first) {
-    StoredRecord record;
-    const auto sealed = rows.blob(first + 1);
+Result<StoredRecord> to_record(const sqlite::Rows& rows, int first) {
+    const auto seq = rows.as<LogSeq>(first);
+    if (!seq) return seq.error();
     auto handles = to_handles(rows.blob(first + 2));
     if (!handles) return handles.error();
-    record.seq = LogSeq{static_cast<std::uint64_t>(rows.integer(first))};
-    record.sealed.assign(sealed.begin(), sealed.end());
-    record.handles = std::move(*handles);
-    return record;
+    const auto sealed = rows.blob(first + 1);
+    return StoredRecord{
+        .seq = *seq, .sealed = {sealed.begin(), sealed.end()}, .handles = std::move(*handles)};
 }
 
-Result<RecordId> to_id(BytesView bytes) {
-    const auto id = RecordId::from_bytes(bytes);
-    if (!id) return Error(errc::corrupt, "a record's id");
-    return *id;
+/// An insertion that finds the row there: the tables are not what the records say.
+Result<void> inserted(Result<void> outcome, const char* what) {
+    if (!outcome && outcome.error() == errc::already_exists) {
+        return Error(errc::corrupt, std::string(what) + " is in its table before it was written");
+    }
+    return outcome;
 }
 
 }  // namespace
@@ -59,89 +66,54 @@ BytesView as_bytes(const std::vector<Handle>& handles) noexcept {
     return std::as_bytes(std::span(handles));
 }
 
-Reader::Reader(sqlite::Statement get,
-               sqlite::Statement find,
-               sqlite::Statement each,
-               sqlite::Statement count,
-               sqlite::Statement newest)
-    : get_(std::move(get)),
-      find_(std::move(find)),
-      each_(std::move(each)),
-      count_(std::move(count)),
-      newest_(std::move(newest)) {}
-
 Result<Reader> Reader::prepare(sqlite::Database& database) {
-    auto get =
-        database.prepare("SELECT seq, sealed, handles FROM record WHERE kind = ? AND id = ?");
-    if (!get) return get.error();
-    auto find = database.prepare("SELECT id FROM handle WHERE value = ? AND kind = ? ORDER BY id");
-    if (!find) return find.error();
-    auto each = database.prepare(
-        "SELECT kind, id, seq, sealed, handles FROM record WHERE (kind, id) > (?, ?)"
-        " ORDER BY kind, id");
-    if (!each) return each.error();
-    auto count = database.prepare("SELECT count(*) FROM record WHERE kind = ?");
-    if (!count) return count.error();
-    // Users are the lowest kind, and all but a handful of the rows.
-    auto newest = database.prepare("SELECT max(seq) FROM record WHERE kind > 1");
-    if (!newest) return newest.error();
-    return Reader(
-        std::move(*get), std::move(*find), std::move(*each), std::move(*count), std::move(*newest));
+    auto statements = sqlite::Statements<Query>::prepare(
+        database,
+        {{{Query::get, "SELECT seq, sealed, handles FROM record WHERE kind = ? AND id = ?"},
+          {Query::find, "SELECT id FROM handle WHERE value = ? AND kind = ? ORDER BY id"},
+          {Query::each,
+           "SELECT kind, id, seq, sealed, handles FROM record WHERE (kind, id) > (?, ?)"
+           " ORDER BY kind, id"},
+          {Query::each_handle,
+           "SELECT value, kind, id FROM handle WHERE (value, kind, id) > (?, ?, ?)"
+           " ORDER BY value, kind, id"},
+          {Query::number, "SELECT count(*) FROM record WHERE kind = ?"},
+          // Users are the lowest kind, and all but a handful of the rows.
+          {Query::newest_of_pool, "SELECT max(seq) FROM record WHERE kind > 1"}}});
+    if (!statements) return statements.error();
+    return Reader(std::move(*statements));
 }
 
 Result<std::optional<StoredRecord>> Reader::get(const RecordName& name) {
-    auto rows = get_.query(name.kind, name.id);
-    if (!rows) return rows.error();
-    const auto found = rows->next();
-    if (!found) return found.error();
-    if (!*found) return std::nullopt;
-    auto record = to_record(*rows, 0);
-    if (!record) return record.error();
-    return std::optional(std::move(*record));
+    return sqlite::one_row(statements_[Query::get].query(name.kind, name.id),
+                           [](const sqlite::Rows& rows) { return to_record(rows, 0); });
 }
 
 Result<std::vector<RecordId>> Reader::find(const Handle& handle, RecordKind kind) {
-    auto rows = find_.query(handle, kind);
-    if (!rows) return rows.error();
     std::vector<RecordId> ids;
-    for (;;) {
-        const auto found = rows->next();
-        if (!found) return found.error();
-        if (!*found) return ids;
-        const auto id = to_id(rows->blob(0));
-        if (!id) return id.error();
-        ids.push_back(*id);
-    }
+    const auto read = sqlite::each_row(statements_[Query::find].query(handle, kind),
+                                       [&](const sqlite::Rows& rows) -> Result<bool> {
+                                           const auto id = rows.as<RecordId>(0);
+                                           if (!id) return id.error();
+                                           ids.push_back(*id);
+                                           return true;
+                                       });
+    if (!read) return read.error();
+    return ids;
 }
 
 Result<void> Reader::each(
     const std::optional<RecordName>& after,
     const std::function<bool(const RecordName&, const StoredRecord&)>& visit) {
-    constexpr std::int64_t before_all_kinds = -1;
-    const RecordId id = after ? after->id : RecordId{};
-    auto rows =
-        each_.query(after ? static_cast<std::int64_t>(value(after->kind)) : before_all_kinds, id);
-    if (!rows) return rows.error();
-    for (;;) {
-        const auto found = rows->next();
-        if (!found) return found.error();
-        if (!*found) return {};
-        const auto name_id = to_id(rows->blob(1));
-        if (!name_id) return name_id.error();
-        const auto record = to_record(*rows, 2);
-        if (!record) return record.error();
-        if (!visit({RecordKind{static_cast<std::uint16_t>(rows->integer(0))}, *name_id}, *record)) {
-            return {};
-        }
-    }
-}
-
-Result<std::uint64_t> Reader::count(RecordKind kind) {
-    auto rows = count_.query(kind);
-    if (!rows) return rows.error();
-    const auto found = rows->next();
-    if (!found) return found.error();
-    return static_cast<std::uint64_t>(rows->integer(0));
+    const std::int64_t kind = after ? value(after->kind) : before_all_kinds;
+    return sqlite::each_row(statements_[Query::each].query(kind, after ? after->id : RecordId{}),
+                            [&](const sqlite::Rows& rows) -> Result<bool> {
+                                const auto name = sqlite::columns<RecordKind, RecordId>(rows);
+                                if (!name) return name.error();
+                                const auto record = to_record(rows, 2);
+                                if (!record) return record.error();
+                                return visit({std::get<0>(*name), std::get<1>(*name)}, *record);
+                            });
 }
 
 Result<void> Reader::each_of(
@@ -153,49 +125,69 @@ Result<void> Reader::each_of(
     });
 }
 
-Result<LogSeq> Reader::newest_of_pool() {
-    auto rows = newest_.query();
-    if (!rows) return rows.error();
-    const auto found = rows->next();
-    if (!found) return found.error();
-    return LogSeq{static_cast<std::uint64_t>(rows->integer(0))};
+Result<void> Reader::each_handle(const std::optional<HandleRow>& after,
+                                 const std::function<bool(const HandleRow&)>& visit) {
+    const HandleRow from = after.value_or(HandleRow{});
+    const std::int64_t kind = after ? value(after->name.kind) : before_all_kinds;
+    return sqlite::each_row(statements_[Query::each_handle].query(from.value, kind, from.name.id),
+                            [&](const sqlite::Rows& rows) -> Result<bool> {
+                                const auto row =
+                                    sqlite::columns<Handle, RecordKind, RecordId>(rows);
+                                if (!row) return row.error();
+                                const auto& [value, kind_of_row, id] = *row;
+                                return visit({value, {kind_of_row, id}});
+                            });
 }
 
-Writer::Writer(sqlite::Statement insert,
-               sqlite::Statement update,
-               sqlite::Statement erase,
-               sqlite::Statement add_handle,
-               sqlite::Statement drop_handle)
-    : insert_(std::move(insert)),
-      update_(std::move(update)),
-      erase_(std::move(erase)),
-      add_handle_(std::move(add_handle)),
-      drop_handle_(std::move(drop_handle)) {}
+Result<std::uint64_t> Reader::count(RecordKind kind) {
+    const auto number =
+        sqlite::one_row(statements_[Query::number].query(kind),
+                        [](const sqlite::Rows& rows) { return rows.as<std::uint64_t>(0); });
+    if (!number) return number.error();
+    return number->value_or(0);
+}
+
+Result<LogSeq> Reader::newest_of_pool() {
+    const auto seq = sqlite::one_row(
+        statements_[Query::newest_of_pool].query(),
+        [](const sqlite::Rows& rows) { return rows.as<std::optional<LogSeq>>(0); });
+    if (!seq) return seq.error();
+    return (*seq)->value_or(LogSeq{0});
+}
 
 Result<Writer> Writer::prepare(sqlite::Database& database) {
-    auto insert = database.prepare(
-        "INSERT INTO record (kind, id, seq, sealed, handles) VALUES (?, ?, ?, ?, ?)");
-    if (!insert) return insert.error();
-    auto update = database.prepare(
-        "UPDATE record SET seq = ?, sealed = ?, handles = ? WHERE kind = ? AND id = ?");
-    if (!update) return update.error();
-    auto erase = database.prepare("DELETE FROM record WHERE kind = ? AND id = ?");
-    if (!erase) return erase.error();
-    auto add_handle = database.prepare("INSERT INTO handle (value, kind, id) VALUES (?, ?, ?)");
-    if (!add_handle) return add_handle.error();
-    auto drop_handle =
-        database.prepare("DELETE FROM handle WHERE value = ? AND kind = ? AND id = ?");
-    if (!drop_handle) return drop_handle.error();
-    return Writer(std::move(*insert),
-                  std::move(*update),
-                  std::move(*erase),
-                  std::move(*add_handle),
-                  std::move(*drop_handle));
+    auto statements = sqlite::Statements<Query>::prepare(
+        database,
+        {{{Query::insert,
+           "INSERT INTO record (kind, id, seq, sealed, handles) VALUES (?, ?, ?, ?, ?)"},
+          {Query::update,
+           "UPDATE record SET seq = ?, sealed = ?, handles = ? WHERE kind = ? AND id = ?"},
+          {Query::erase, "DELETE FROM record WHERE kind = ? AND id = ?"},
+          {Query::add_handle, "INSERT INTO handle (value, kind, id) VALUES (?, ?, ?)"},
+          {Query::drop_handle, "DELETE FROM handle WHERE value = ? AND kind = ? AND id = ?"}}});
+    if (!statements) return statements.error();
+    return Writer(std::move(*statements));
 }
 
 Result<void> Writer::write(const Change& change,
                            LogSeq seq,
                            const std::optional<StoredRecord>& before) {
+    if (auto done = write_handles(change, before); !done) return done;
+    const auto& name = change.name;
+    if (!change.put) {
+        return before ? statements_[Query::erase].run(name.kind, name.id) : Result<void>();
+    }
+    const auto handles = as_bytes(change.put->handles);
+    if (before) {
+        return statements_[Query::update].run(seq, change.put->sealed, handles, name.kind, name.id);
+    }
+    return inserted(
+        statements_[Query::insert].run(name.kind, name.id, seq, change.put->sealed, handles),
+        "a record");
+}
+
+Result<void> Writer::write_handles(const Change& change,
+                                   const std::optional<StoredRecord>& before) {
     static const std::vector<Handle> none;
     const auto& name = change.name;
     const auto& old_handles = before ? before->handles : none;
@@ -204,19 +196,15 @@ Result<void> Writer::write(const Change& change,
     std::vector<Handle> added;
     std::ranges::set_difference(old_handles, new_handles, std::back_inserter(gone));
     std::ranges::set_difference(new_handles, old_handles, std::back_inserter(added));
-
     for (const auto& handle : gone) {
-        if (auto done = drop_handle_.run(handle, name.kind, name.id); !done) return done;
+        auto done = statements_[Query::drop_handle].run(handle, name.kind, name.id);
+        if (!done) return done;
     }
     for (const auto& handle : added) {
-        if (auto done = add_handle_.run(handle, name.kind, name.id); !done) return done;
+        auto done = statements_[Query::add_handle].run(handle, name.kind, name.id);
+        if (!done) return inserted(std::move(done), "a handle");
     }
-    if (!change.put) {
-        return before ? erase_.run(name.kind, name.id) : Result<void>();
-    }
-    const auto& put = *change.put;
-    return before ? update_.run(seq, put.sealed, as_bytes(put.handles), name.kind, name.id)
-                  : insert_.run(name.kind, name.id, seq, put.sealed, as_bytes(put.handles));
+    return {};
 }
 
 }  // namespace countersign::records

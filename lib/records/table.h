@@ -8,7 +8,7 @@
 
 #include "records/record.h"
 #include "sqlite/database.h"
-#include "sqlite/statement.h"
+#include "sqlite/prepare.h"
 
 namespace countersign::records {
 
@@ -31,21 +31,17 @@ class Reader {
     /// As `each`, for all records of one kind.
     Result<void> each_of(RecordKind kind,
                          const std::function<bool(const RecordName&, const StoredRecord&)>& visit);
+    /// As `each`, for the rows of `handle`, in their own order.
+    Result<void> each_handle(const std::optional<HandleRow>& after,
+                             const std::function<bool(const HandleRow&)>& visit);
     Result<std::uint64_t> count(RecordKind kind);
     /// The last batch that wrote any record but a user's; 0 when there is none.
     Result<LogSeq> newest_of_pool();
 
   private:
-    Reader(sqlite::Statement get,
-           sqlite::Statement find,
-           sqlite::Statement each,
-           sqlite::Statement count,
-           sqlite::Statement newest);
-    sqlite::Statement get_;
-    sqlite::Statement find_;
-    sqlite::Statement each_;
-    sqlite::Statement count_;
-    sqlite::Statement newest_;
+    enum class Query { get, find, each, each_handle, number, newest_of_pool, count };
+    explicit Reader(sqlite::Statements<Query> statements) : statements_(std::move(statements)) {}
+    sqlite::Statements<Query> statements_;
 };
 
 /// Changes rows within the caller's transaction.
@@ -54,20 +50,14 @@ class Writer {
     static Result<Writer> prepare(sqlite::Database& database);
 
     /// Puts or erases one record; `before` is what `Reader::get` has for it now. Handles that stay
-    /// are not rewritten.
+    /// are not rewritten. Errors: errc::corrupt when the table of handles has what it should not.
     Result<void> write(const Change& change, LogSeq seq, const std::optional<StoredRecord>& before);
 
   private:
-    Writer(sqlite::Statement insert,
-           sqlite::Statement update,
-           sqlite::Statement erase,
-           sqlite::Statement add_handle,
-           sqlite::Statement drop_handle);
-    sqlite::Statement insert_;
-    sqlite::Statement update_;
-    sqlite::Statement erase_;
-    sqlite::Statement add_handle_;
-    sqlite::Statement drop_handle_;
+    enum class Query { insert, update, erase, add_handle, drop_handle, count };
+    explicit Writer(sqlite::Statements<Query> statements) : statements_(std::move(statements)) {}
+    Result<void> write_handles(const Change& change, const std::optional<StoredRecord>& before);
+    sqlite::Statements<Query> statements_;
 };
 
 /// Handles as the column `handles` and the digest have them: 16 bytes each, one after the other.

@@ -1,3 +1,7 @@
+#include <algorithm>
+
+#include <capnp/any.h>
+
 #include "records/codec.h"
 #include "records/flat_message.h"
 #include "records/record.capnp.h"
@@ -23,7 +27,10 @@ Authenticator read_authenticator(schema::Authenticator::Reader from) {
     Authenticator to;
     to.id = flat::id<TotpId>(from.getId());
     to.label = flat::to_string(from.getLabel());
-    to.secret = sealing::PlainBytes::copy_of(flat::view(from.getSecret()));
+    const auto secret = flat::view(from.getSecret());
+    KJ_REQUIRE(secret.size() >= totp_secret_minimum && secret.size() <= totp_secret_maximum,
+               "a TOTP secret of an impossible size");
+    to.secret = sealing::PlainBytes::copy_of(secret);
     KJ_REQUIRE(from.getAlgorithm() >= 1 && from.getAlgorithm() <= 3, "an unknown TOTP algorithm");
     to.algorithm = TotpAlgorithm{from.getAlgorithm()};
     to.digits = from.getDigits();
@@ -32,6 +39,41 @@ Authenticator read_authenticator(schema::Authenticator::Reader from) {
     to.confirmed = from.getConfirmed();
     to.created = time(from.getCreated());
     return to;
+}
+
+/// The list of `from`, in which each keeps what a newer release put into its namesake in `user`.
+void write_authenticators(schema::User::Builder user, const std::vector<Authenticator>& from) {
+    using Private = schema::Authenticator::_capnpPrivate;
+    const auto before = user.asReader().getAuthenticators();
+    std::size_t words = Private::dataWordSize;
+    std::size_t pointers = Private::pointerCount;
+    for (const auto& each : before) {
+        const auto raw = capnp::toAny(each);
+        words = std::max(words, raw.getDataSection().size() / flat::word);
+        pointers = std::max<std::size_t>(pointers, raw.getPointerSection().size());
+    }
+    capnp::MallocMessageBuilder scratch;
+    auto list = scratch.getRoot<capnp::AnyPointer>().initAsListOfAnyStruct(
+        static_cast<std::uint16_t>(words),
+        static_cast<std::uint16_t>(pointers),
+        static_cast<unsigned>(from.size()));
+    for (unsigned i = 0; i < list.size(); ++i) {
+        for (const auto& each : before) {
+            if (flat::view(each.getId()).size() != TotpId::size ||
+                !std::ranges::equal(flat::view(each.getId()), from[i].id.bytes)) {
+                continue;
+            }
+            const auto raw = capnp::toAny(each);
+            std::ranges::copy(raw.getDataSection(), list[i].getDataSection().begin());
+            auto to = list[i].getPointerSection();
+            const auto old = raw.getPointerSection();
+            for (unsigned k = 0; k < old.size(); ++k) to[k].set(old[k]);
+        }
+        write_authenticator(list[i].as<schema::Authenticator>(), from[i]);
+    }
+    user.setAuthenticators(scratch.getRoot<capnp::AnyPointer>()
+                               .getAs<capnp::List<schema::Authenticator>>()
+                               .asReader());
 }
 
 void write_throttle(schema::Throttle::Builder to, const ThrottleSettings& from) {
@@ -60,11 +102,7 @@ Bytes encode(const User& user, BytesView before) {
     root.setPasswordHash(flat::text(user.password_hash));
     root.setPasswordVersion(value(user.password_version));
     root.setPasswordChanged(unix_ms(user.password_changed));
-    auto authenticators =
-        root.initAuthenticators(static_cast<unsigned>(user.authenticators.size()));
-    for (unsigned i = 0; i < authenticators.size(); ++i) {
-        write_authenticator(authenticators[i], user.authenticators[i]);
-    }
+    write_authenticators(root, user.authenticators);
     root.setRecoveryVersion(user.recovery_version);
     auto codes = root.initRecoveryCodes(static_cast<unsigned>(user.recovery_codes.size()));
     for (unsigned i = 0; i < codes.size(); ++i) {
@@ -73,7 +111,7 @@ Bytes encode(const User& user, BytesView before) {
     root.setCreated(unix_ms(user.created));
     root.setModified(unix_ms(user.modified));
     root.setEmailKey(flat::text(user.email_key == user.email ? std::string() : user.email_key));
-    return flat::write(message);
+    return flat::write(message, !before.empty());
 }
 
 Result<User> decode_user(BytesView bytes) {
@@ -116,10 +154,10 @@ Bytes encode(const PoolSettings& settings, BytesView before) {
     root.setPasswordMaximum(settings.password_maximum);
     root.setHashMemoryKib(settings.hash_memory_kib);
     root.setHashPasses(settings.hash_passes);
-    write_throttle(root.initPasswordThrottle(), settings.password_throttle);
-    write_throttle(root.initCodeThrottle(), settings.code_throttle);
+    write_throttle(root.getPasswordThrottle(), settings.password_throttle);
+    write_throttle(root.getCodeThrottle(), settings.code_throttle);
     root.setGuessBudget(settings.guess_budget);
-    return flat::write(message);
+    return flat::write(message, !before.empty());
 }
 
 Result<PoolSettings> decode_pool_settings(BytesView bytes) {
