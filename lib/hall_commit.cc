@@ -196,7 +196,7 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
         } else if (!appender) {
             failure = appender.error();
         } else {
-            const auto added = appender->add(write.execute, write_rows, failure);
+            const auto added = appender->add(write.execute, failure, write_rows);
             if (!added) return added.error();
             if (*added == log::Appender::Added::next_group) break;
         }

@@ -49,6 +49,17 @@ Result<void> Hall::drop_expired_rows() {
     if (!transaction) return transaction.error();
     const auto dropped = writing_->attempts.drop_expired(judged_time(), expired_slice);
     if (!dropped) return dropped.error();
+    // Others must have heard that such a row says nothing before it goes; a pool of one has no
+    // others.
+    if (view()->members.size() == 1) {
+        const auto author = writing_->attempts.author();
+        if (!author) return author.error();
+        const auto silent = writing_->attempts.drop_silent(
+            {.node = identity_->node, .incarnation = (*author)->incarnation},
+            (*author)->row_seq,
+            expired_slice);
+        if (!silent) return silent.error();
+    }
     if (auto done = transaction->commit(); !done) return done;
     return after_commit();
 }

@@ -66,8 +66,8 @@ Result<Appender> Appender::begin(Ledger& ledger, const sealing::SigningKey& key)
 }
 
 Result<Appender::Added> Appender::add(const Execute& execute,
-                                      const std::function<Result<void>()>& consent,
-                                      std::optional<Error>& failure) {
+                                      std::optional<Error>& failure,
+                                      const std::function<Result<void>()>& consent) {
     auto changes = execute(ledger_->reader, seq_);
     if (!changes) {
         failure = changes.error();
@@ -82,7 +82,7 @@ Result<Appender::Added> Appender::add(const Execute& execute,
         batch_overhead + bytes_ + *bytes > batch_bytes_limit) {
         return Added::next_group;
     }
-    if (auto agreed = consent(); !agreed) {
+    if (auto agreed = consent ? consent() : Result<void>(); !agreed) {
         failure = agreed.error();
         return Added::in_group;
     }

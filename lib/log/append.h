@@ -30,8 +30,8 @@ class Appender {
     /// be made; its refusal is the caller's failure too. An error is of the transaction as a whole,
     /// which must be rolled back.
     Result<Added> add(const Execute& execute,
-                      const std::function<Result<void>()>& consent,
-                      std::optional<Error>& failure);
+                      std::optional<Error>& failure,
+                      const std::function<Result<void>()>& consent = {});
 
     /// Signs and stores the batch, and moves the head. No batch when no caller changed anything.
     Result<std::optional<SignedBatch>> close(UnixTime now);
