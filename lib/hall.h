@@ -78,8 +78,8 @@ struct Write {
 
 /// The store's inside: owns the handles, the locks and the keys, reads the clock at each step, and
 /// brings the rooms together. Its parts: hall_open (directory, keys, incarnation), hall_commit
-/// (group commit), hall_users, hall_codes, hall_sign_in, hall_lockout, hall_log, hall_due (what
-/// falls due).
+/// (group commit), hall_users, hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log,
+/// hall_due (what falls due).
 class Hall {
   public:
     static Result<std::unique_ptr<Hall>> create(Options options);
@@ -115,6 +115,16 @@ class Hall {
     // hall_lockout
     Result<LockoutStatus> show_lockout(UserId user);
     Result<void> clear_lockout(UserId user);
+
+    // hall_nodes
+    Result<Secret> invite(Invite invite);
+    Result<std::vector<NodeInfo>> list_nodes();
+    Result<LogSeq> remove_node(NodeId node);
+    /// Lets in who holds an invitation. The same keys again change nothing. Errors: those of
+    /// commands::Admit.
+    Result<void> admit_node(const RecordId& invitation,
+                            records::SignedStatement admission,
+                            std::vector<std::string> addresses);
 
     // hall_log
     Result<std::vector<BatchInfo>> show_log(LogSeq first, std::size_t limit);
@@ -207,6 +217,11 @@ class Hall {
     // hall_lockout
     Result<LockoutStatus::Factor> show_factor(const PoolView& pool,
                                               const attempts::CredentialId& credential);
+
+    // hall_nodes
+    Result<std::vector<RealmId>> realms_of_invitation(const PoolView& pool, const RecordId& id);
+    std::string root_file() const;
+    KeyProvider& root_key_provider() const;
 
     // hall_log
     Result<std::uint64_t> erase_batches(bool at_once);

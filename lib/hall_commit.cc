@@ -126,6 +126,8 @@ log::Appender::Execute Hall::executing(commands::Command command) const {
                                  {.sealer = pool->sealer,
                                   .index = *index_,
                                   .settings = pool->settings,
+                                  .pool = identity_->pool,
+                                  .root_key = identity_->root_key,
                                   .now = time,
                                   .entropy = entropy});
     };

@@ -148,9 +148,7 @@ Result<Status> Hall::status() {
     status.digest = to_hex(head->digest.digest().bytes);
     status.users = *users;
     status.restored = incarnation_.is_restored;
-    const std::string root_file =
-        options_.root_file.empty() ? options_.directory + ".root" : options_.root_file;
-    status.root_key_here = environment_->identify(root_file).has_value();
+    status.root_key_here = environment_->identify(root_file()).has_value();
     status.key_provider = options_.key_provider->describe();
     return status;
 }

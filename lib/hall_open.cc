@@ -192,8 +192,7 @@ Result<void> write_genesis(const std::string& path,
     auto appender = log::Appender::begin(*ledger, genesis.signing_key);
     if (!appender) return appender.error();
     std::optional<Error> failure;
-    auto added = appender->add(
-        [&](records::Reader&, LogSeq) { return changes; }, [] { return Result<void>(); }, failure);
+    auto added = appender->add([&](records::Reader&, LogSeq) { return changes; }, failure);
     if (!added) return added.error();
     if (failure) return *failure;
     if (auto closed = appender->close(now); !closed) return closed.error();

@@ -41,6 +41,9 @@ Lockout Store::lockout() {
 Log Store::log() {
     return Log(*hall_);
 }
+Nodes Store::nodes() {
+    return Nodes(*hall_);
+}
 Result<Status> Store::status() {
     return hall_->status();
 }
@@ -93,6 +96,16 @@ Result<LogSeq> Users::remove_totp(UserId id, TotpId authenticator) {
 }
 Result<std::vector<Secret>> Users::make_recovery_codes(UserId id) {
     return hall_->make_recovery_codes(id);
+}
+
+Result<Secret> Nodes::invite(Invite invite) {
+    return hall_->invite(std::move(invite));
+}
+Result<std::vector<NodeInfo>> Nodes::list() {
+    return hall_->list_nodes();
+}
+Result<LogSeq> Nodes::remove(NodeId node) {
+    return hall_->remove_node(node);
 }
 
 Result<LockoutStatus> Lockout::show(UserId user) {

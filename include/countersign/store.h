@@ -9,6 +9,7 @@
 #include "countersign/error.h"
 #include "countersign/lockout.h"
 #include "countersign/log.h"
+#include "countersign/nodes.h"
 #include "countersign/options.h"
 #include "countersign/users.h"
 
@@ -62,6 +63,7 @@ class Store {
     Users users();
     Lockout lockout();
     Log log();
+    Nodes nodes();
 
     Result<Status> status();
     /// Wraps this node's master key anew, with another provider or the same after its key changed.

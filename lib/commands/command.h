@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -67,6 +68,25 @@ struct SetRecoveryCodes {
     std::vector<records::RecoveryDigest> codes;
 };
 
+/// Keeps a door open for one new node.
+struct Invite {
+    RecordId id;
+    records::Invitation invitation;
+};
+
+/// Lets the holder of an invitation in: writes its membership, spends the invitation, and hands
+/// over the data keys of its realms.
+struct Admit {
+    RecordId invitation;
+    records::SignedStatement admission;
+    std::vector<std::string> addresses;
+    std::vector<std::pair<RecordId, records::KeyGrant>> grants;
+};
+
+struct RemoveNode {
+    NodeId node;
+};
+
 using Command = std::variant<CreateUser,
                              ChangeUser,
                              SetPassword,
@@ -74,6 +94,9 @@ using Command = std::variant<CreateUser,
                              AddAuthenticator,
                              ConfirmAuthenticator,
                              RemoveAuthenticator,
-                             SetRecoveryCodes>;
+                             SetRecoveryCodes,
+                             Invite,
+                             Admit,
+                             RemoveNode>;
 
 }  // namespace countersign::commands

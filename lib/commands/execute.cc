@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "commands/execute_nodes.h"
 #include "records/codec.h"
 #include "sealing/argon2.h"
 
@@ -180,6 +181,16 @@ struct Executor {
             user.password_changed = context.now;
             return {};
         });
+    }
+
+    Changes operator()(const Invite& command) const {
+        return execute_node(command, reader, context);
+    }
+    Changes operator()(const Admit& command) const {
+        return execute_node(command, reader, context);
+    }
+    Changes operator()(const RemoveNode& command) const {
+        return execute_node(command, reader, context);
     }
 
     Changes operator()(const EraseUser& command) const {
