@@ -77,9 +77,9 @@ struct Write {
 };
 
 /// The store's inside: owns the handles, the locks and the keys, reads the clock at each step, and
-/// brings the rooms together. Its parts: hall_open (directory, keys, incarnation), hall_commit
-/// (group commit), hall_users, hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log,
-/// hall_due (what falls due).
+/// brings the rooms together. Its parts: hall_create, hall_open (directory, keys, incarnation),
+/// hall_commit (group commit), hall_users, hall_codes, hall_sign_in, hall_lockout, hall_nodes,
+/// hall_log, hall_due (what falls due).
 class Hall {
   public:
     static Result<std::unique_ptr<Hall>> create(Options options);
@@ -89,6 +89,7 @@ class Hall {
     ~Hall();
 
     Result<void> rewrap(std::shared_ptr<KeyProvider> provider);
+    Result<void> confirm_primary();
 
     // hall_users
     Result<UserId> create_user(NewUser user);
@@ -161,6 +162,7 @@ class Hall {
     void run_blocking(std::function<void()> task) const;
 
     // hall_open
+    static Result<void> check(const Options& options);
     Result<void> start();
     Result<void> make_gates();
     Result<void> settle_incarnation();
@@ -187,6 +189,11 @@ class Hall {
     Result<LogSeq> write(commands::Command command);
     void commit_group(std::span<Write* const> group);
     Result<std::size_t> commit_some(std::span<Write* const> group);
+    /// Runs the parts of as many callers as fit into one batch; returns how many that were.
+    static Result<std::size_t> gather(std::span<Write* const> group,
+                                      Result<log::Appender>& appender,
+                                      attempts::Journal& journal,
+                                      LogSeq head);
     Result<void> notice_others(const log::Head& head);
     /// Checkpoint and marker, when it is time. Under the directory's write lock.
     Result<void> after_commit();
@@ -250,7 +257,8 @@ class Hall {
     mutable std::mutex view_mutex_;
     std::shared_ptr<const PoolView> view_;
     std::atomic<UnixTime> time_floor_{};
-    std::atomic<bool> damaged_ = false;  ///< the scrub found rows that nobody signed
+    std::atomic<bool> confirmed_ = true;  ///< see Store::confirm_primary
+    std::atomic<bool> damaged_ = false;   ///< the scrub found rows that nobody signed
 
     // Under the directory's write lock.
     std::optional<WritingHandle> writing_;

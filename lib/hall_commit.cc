@@ -107,6 +107,11 @@ Result<std::shared_ptr<const PoolView>> Hall::writable() {
     if (!known->is_primary(identity_->node)) {
         return Error(errc::not_primary, "write at " + known->primary_name());
     }
+    if (!confirmed_ && known->members.size() > 1) {
+        return Error(errc::needs_confirmation,
+                     "this directory is a copy or came from a backup: make sure that no other node"
+                     " holds later batches of its own, then confirm it");
+    }
     return known;
 }
 
@@ -119,8 +124,7 @@ log::Appender::Execute Hall::executing(commands::Command command) const {
             command = std::make_shared<commands::Command>(std::move(command))](
                records::Reader& reader, LogSeq) {
         const auto pool = view();
-        sealing::Entropy entropy(
-            seed);  // anew at each call: the effect is a function of the command
+        sealing::Entropy entropy(seed);
         return commands::execute(*command,
                                  reader,
                                  {.sealer = pool->sealer,
@@ -158,6 +162,35 @@ Result<void> Hall::notice_others(const log::Head& head) {
     return {};
 }
 
+Result<std::size_t> Hall::gather(std::span<Write* const> group,
+                                 Result<log::Appender>& appender,
+                                 attempts::Journal& journal,
+                                 LogSeq head) {
+    std::size_t taken = 0;
+    for (; taken < group.size(); ++taken) {
+        Write& write = *group[taken];
+        std::optional<Error> failure;
+        const auto write_rows = [&]() -> Result<void> {
+            return write.rows ? write.rows(journal) : Result<void>();
+        };
+        if (!write.execute) {
+            if (auto done = write_rows(); !done) failure = done.error();
+        } else if (!appender) {
+            failure = appender.error();
+        } else {
+            const auto added = appender->add(write.execute, failure, write_rows);
+            if (!added) return added.error();
+            if (*added == log::Appender::Added::next_group) break;
+        }
+        if (failure) {
+            write.outcome = *failure;
+        } else {
+            write.outcome = write.execute ? appender->seq() : head;
+        }
+    }
+    return taken;
+}
+
 Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
@@ -186,28 +219,8 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
     if (*overrun) tell(Event::Kind::many_unknown, "unknown names are tried faster than they fit");
     auto appender = log::Appender::begin(ledger, keys_->signing_key);
 
-    std::size_t taken = 0;
-    for (; taken < group.size(); ++taken) {
-        Write& write = *group[taken];
-        std::optional<Error> failure;
-        const auto write_rows = [&]() -> Result<void> {
-            return write.rows ? write.rows(*journal) : Result<void>();
-        };
-        if (!write.execute) {
-            if (auto done = write_rows(); !done) failure = done.error();
-        } else if (!appender) {
-            failure = appender.error();
-        } else {
-            const auto added = appender->add(write.execute, failure, write_rows);
-            if (!added) return added.error();
-            if (*added == log::Appender::Added::next_group) break;
-        }
-        if (failure) {
-            write.outcome = *failure;
-        } else {
-            write.outcome = write.execute ? appender->seq() : head->place.seq;
-        }
-    }
+    const auto taken = gather(group, appender, *journal, head->place.seq);
+    if (!taken) return taken.error();
 
     std::optional<log::SignedBatch> batch;
     if (appender) {
@@ -231,7 +244,7 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
     if (auto done = after_commit(); !done) {
         tell(Event::Kind::housekeeping_failed, done.error().message());
     }
-    return taken;
+    return *taken;
 }
 
 Result<void> Hall::after_commit() {

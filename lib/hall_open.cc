@@ -1,5 +1,4 @@
 #include <array>
-#include <set>
 #include <utility>
 
 #include "accounts/unicode.h"
@@ -7,10 +6,7 @@
 #include "attempts/members_word.h"
 #include "attempts/unknown_names.h"
 #include "hall.h"
-#include "membership/root_key.h"
-#include "pool_settings.h"
-#include "records/codec.h"
-#include "records/uuid.h"
+#include "random.h"
 #include "schema.h"
 #include "sqlite/health.h"
 
@@ -19,201 +15,14 @@ namespace {
 
 constexpr std::size_t cache_bytes_of_readers = std::size_t{2} << 20;
 
-/// Everything that makes a new pool and its first node, before any of it is written.
-struct Genesis {
-    membership::Identity identity;
-    sealing::SigningKey signing_key;
-    sealing::SigningKey root_key;
-    Secret root_seed;
-    std::shared_ptr<const sealing::Keyring> keyring;
-    sealing::BoxPublicKey channel_key;
-    sealing::PublicKey token_key;
-    Incarnation incarnation;
-};
-
-sealing::Key random_key(Environment& environment) {
-    auto bytes = Secret::of_size(sealing::key_size);
-    environment.random(bytes.writable());
-    return sealing::Key(std::move(bytes));
-}
-
-template <class Id>
-Id random_id(Environment& environment) {
-    Id id;
-    environment.random(id.bytes);
-    return id;
-}
-
-Incarnation random_incarnation(Environment& environment) {
-    std::uint64_t number = 0;
-    environment.random(std::as_writable_bytes(std::span(&number, 1)));
-    return Incarnation{number};
-}
-
-Result<Genesis> make_genesis(const Options& options, Environment& environment) {
-    const sealing::NodeSecrets secrets{.signing_seed = random_key(environment),
-                                       .channel_secret = random_key(environment),
-                                       .token_seed = random_key(environment)};
-    sealing::Keyring keyring(random_key(environment), random_key(environment));
-    constexpr KeyVersion first{1};
-    if (auto added = keyring.add(RealmId::default_users, first, random_key(environment)); !added) {
-        return added.error();
-    }
-    auto root_seed = Secret::of_size(sealing::key_size);
-    environment.random(root_seed.writable());
-
-    sealing::SigningKey signing_key(secrets.signing_seed.view());
-    sealing::SigningKey root_key(root_seed.bytes().first<sealing::key_size>());
-    membership::Identity identity;
-    identity.pool = random_id<PoolId>(environment);
-    identity.node = NodeId{signing_key.public_key()};
-    identity.root_key = root_key.public_key();
-
-    const KeyContext context{.pool = identity.pool, .node = identity.node};
-    const sealing::Key master_key = random_key(environment);
-    std::array<std::byte, KeyProvider::entropy_size> fresh;
-    environment.random(fresh);
-    auto wrapped = membership::wrap_master_key(master_key, context, *options.key_provider, fresh);
-    if (!wrapped) return wrapped.error();
-    identity.wrapped_master_key = std::move(*wrapped);
-    identity.sealed_secrets = sealing::seal_secrets(
-        secrets, keyring, context, master_key, random_id<sealing::Nonce>(environment));
-
-    return Genesis{.identity = std::move(identity),
-                   .signing_key = std::move(signing_key),
-                   .root_key = std::move(root_key),
-                   .root_seed = std::move(root_seed),
-                   .keyring = std::make_shared<const sealing::Keyring>(std::move(keyring)),
-                   .channel_key = sealing::BoxKey(secrets.channel_secret.view()).public_key(),
-                   .token_key = sealing::SigningKey(secrets.token_seed.view()).public_key(),
-                   .incarnation = random_incarnation(environment)};
-}
-
-records::Designation first_designation(const Genesis& genesis, UnixTime now) {
-    records::Designation designation;
-    designation.pool = genesis.identity.pool;
-    designation.root_term = RootTerm{1};
-    designation.epoch = Epoch{1};
-    designation.node = genesis.identity.node;
-    designation.time = now;
-    return designation;
-}
-
-/// The first node is admitted as every later one is: by an invitation that the root key signed, and
-/// keys that the invitation's admission key signed.
-records::Membership first_membership(const Genesis& genesis,
-                                     const std::string& name,
-                                     UnixTime now,
-                                     Environment& environment) {
-    const sealing::SigningKey admission_key(random_key(environment).view());
-    return {.invitation = membership::sign({.pool = genesis.identity.pool,
-                                            .admission_key = admission_key.public_key(),
-                                            .name = name,
-                                            .capabilities = Capability::all,
-                                            .realms = {RealmId::default_users},
-                                            .created = now,
-                                            .expires = now},
-                                           genesis.root_key),
-            .admission = membership::sign({.pool = genesis.identity.pool,
-                                           .node = genesis.identity.node,
-                                           .channel_key = genesis.channel_key,
-                                           .token_key = genesis.token_key},
-                                          admission_key),
-            .addresses = {},
-            .joined = now};
-}
-
-/// The pool's first records: its settings, its first member, and the keys that this one holds.
-Result<std::vector<records::Change>> first_records(const Genesis& genesis,
-                                                   const Options& options,
-                                                   UnixTime now,
-                                                   Environment& environment) {
-    const records::Sealer sealer(genesis.identity.pool, genesis.keyring);
-    const auto user_key = genesis.keyring->newest(RealmId::default_users);
-    auto box = sealing::seal_to(genesis.channel_key, user_key->key, random_key(environment));
-    if (!box) return box.error();
-    const records::KeyGrant grant{.node = genesis.identity.node,
-                                  .realm = RealmId::default_users,
-                                  .keys = {{user_key->version, std::move(*box)}},
-                                  .granted = now};
-    const auto new_id = [&] {
-        std::array<std::byte, 10> random;
-        environment.random(random);
-        return records::make_uuid(now, random);
-    };
-    const std::pair<records::RecordName, Bytes> contents[] = {
-        {{records::RecordKind::membership, membership::membership_id(genesis.identity.node)},
-         records::encode(first_membership(genesis, options.node_name, now, environment))},
-        {{records::RecordKind::key_grant, new_id()}, records::encode(grant)},
-        {{records::RecordKind::pool_settings, new_id()},
-         records::encode(to_settings(options.pool, accounts::unicode_version()))}};
-    std::vector<records::Change> changes;
-    for (const auto& [name, content] : contents) {
-        auto sealed =
-            sealer.seal(name, RealmId::pool, content, random_id<sealing::Nonce>(environment));
-        if (!sealed) return sealed.error();
-        changes.push_back({.name = name, .put = records::Change::Put{std::move(*sealed), {}}});
-    }
-    return changes;
-}
-
-/// Fills an empty database in one transaction.
-Result<void> write_genesis(const std::string& path,
-                           const Options& options,
-                           const Genesis& genesis,
-                           Environment& environment) {
-    auto database = sqlite::Database::open(
-        path, {.vfs = environment.sqlite_vfs(), .create = true, .patience = options.lock_patience});
-    if (!database) return database.error();
-    if (auto migrated = sqlite::migrate(*database, schema()); !migrated) return migrated;
-    const UnixTime now = environment.now().wall;
-    const auto changes = first_records(genesis, options, now, environment);
-    if (!changes) return changes.error();
-
-    auto transaction = sqlite::Transaction::begin(*database);
-    if (!transaction) return transaction.error();
-    if (auto done = membership::write_identity(*database, genesis.identity); !done) return done;
-    auto ledger =
-        log::Ledger::prepare(*database, genesis.identity.pool, genesis.keyring->digest_key());
-    if (!ledger) return ledger.error();
-    auto tables = attempts::Tables::prepare(*database);
-    if (!tables) return tables.error();
-    if (auto done =
-            tables->put_author({.incarnation = genesis.incarnation, .started = now, .time = now});
-        !done) {
-        return done;
-    }
-    const auto designation = membership::sign(first_designation(genesis, now), genesis.root_key);
-    auto designated = ledger->designations.add(
-        designation,
-        {.pool = genesis.identity.pool, .root_key = genesis.identity.root_key, .self_signers = {}});
-    if (!designated) return designated.error();
-
-    auto appender = log::Appender::begin(*ledger, genesis.signing_key);
-    if (!appender) return appender.error();
-    std::optional<Error> failure;
-    auto added = appender->add([&](records::Reader&, LogSeq) { return changes; }, failure);
-    if (!added) return added.error();
-    if (failure) return *failure;
-    if (auto closed = appender->close(now); !closed) return closed.error();
-    return transaction->commit();
-}
-
 Result<void> require(bool holds, const char* what) {
     if (holds) return {};
     return Error(errc::invalid_argument, what);
 }
 
-Result<void> check_creation(const Options& options) {
-    if (auto ok = require(membership::is_node_name(options.node_name),
-                          "node_name must be 1 to 64 letters, digits, '-', '_' or '.'");
-        !ok) {
-        return ok;
-    }
-    return check(options.pool);
-}
+}  // namespace
 
-Result<void> check_always(const Options& options) {
+Result<void> Hall::check(const Options& options) {
     if (auto ok = require(!options.directory.empty(), "directory is missing"); !ok) return ok;
     if (auto ok = require(options.key_provider != nullptr, "key_provider is missing"); !ok) {
         return ok;
@@ -232,52 +41,8 @@ Result<void> check_always(const Options& options) {
                    "queues hold at least one");
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Hall>> Hall::create(Options options) {
-    if (auto valid = check_always(options); !valid) return valid.error();
-    if (auto valid = check_creation(options); !valid) return valid.error();
-    if (!options.environment) options.environment = system_environment();
-    Environment& environment = *options.environment;
-    auto directory = sqlite::Directory::create(options.directory, environment);
-    if (!directory) return directory.error();
-    {
-        auto lock = directory->write_lock(options.lock_patience);
-        if (!lock) return lock.error();
-        if (directory->holds_store()) {
-            return Error(errc::store_exists, options.directory + " holds a store");
-        }
-        const auto genesis = make_genesis(options, environment);
-        if (!genesis) return genesis.error();
-        const std::string root_file =
-            options.root_file.empty() ? options.directory + ".root" : options.root_file;
-        KeyProvider& root_provider =
-            options.root_key_provider ? *options.root_key_provider : *options.key_provider;
-        if (auto written = membership::write_root_key(
-                root_file, genesis->identity.pool, genesis->root_seed, root_provider, environment);
-            !written) {
-            return written.error();
-        }
-        const std::string path = directory->database_path();
-        if (auto written = write_genesis(path, options, *genesis, environment); !written) {
-            for (const char* suffix : {"", "-wal", "-shm"}) {
-                static_cast<void>(environment.remove_file(path + suffix));
-            }
-            static_cast<void>(environment.remove_file(root_file));
-            return written.error();
-        }
-        sqlite::MarkerFile marker(*directory);
-        const sqlite::Marks marks{
-            .incarnation = genesis->incarnation, .head = LogSeq{1}, .row_seq = RowSeq{0}};
-        if (auto written = marker.write(marks, true, environment.now().monotonic); !written) {
-            return written.error();
-        }
-    }
-    return open(std::move(options));
-}
-
 Result<std::unique_ptr<Hall>> Hall::open(Options options) {
-    if (auto valid = check_always(options); !valid) return valid.error();
+    if (auto valid = check(options); !valid) return valid.error();
     if (!options.environment) options.environment = system_environment();
     auto directory = sqlite::Directory::open(options.directory, *options.environment);
     if (!directory) return directory.error();
@@ -432,6 +197,7 @@ Result<void> Hall::settle_incarnation() {
         check_.reset(new RunningCheck{std::move(*database), std::move(*check)});
     }
     incarnation_ = **author;
+    confirmed_ = incarnation_.is_confirmed;
     last_written_ = head->place.seq;
     raise_time_floor(std::max(head->time, incarnation_.time));
     return marker_->write({.incarnation = incarnation_.incarnation,
@@ -457,6 +223,21 @@ Result<void> Hall::begin_incarnation(const PoolView& pool, LogSeq head) {
     }
     if (auto done = transaction->commit(); !done) return done;
     tell(Event::Kind::new_incarnation, "the directory is a copy, or came from a backup");
+    return {};
+}
+
+Result<void> Hall::confirm_primary() {
+    auto lock = directory_.write_lock(options_.lock_patience);
+    if (!lock) return lock.error();
+    if (auto ready = recover_if_suspect(); !ready) return ready;
+    auto transaction = sqlite::Transaction::begin(writing_->database);
+    if (!transaction) return transaction.error();
+    auto author = writing_->attempts.author();
+    if (!author) return author.error();
+    (*author)->is_confirmed = true;
+    if (auto done = writing_->attempts.put_author(**author); !done) return done;
+    if (auto done = transaction->commit(); !done) return done;
+    confirmed_ = true;
     return {};
 }
 

@@ -14,6 +14,11 @@ namespace {
 constexpr milliseconds challenge_life{std::chrono::minutes{5}};
 constexpr milliseconds clock_tolerance{30'000};
 
+Error damaged() {
+    return Error(errc::corrupt,
+                 "the records are not those that were signed; restore or repair this node first");
+}
+
 }  // namespace
 
 /// One attempt on its way: the machine, what it stands on, and where it goes on when it had to
@@ -243,11 +248,13 @@ class Hall::Attempt final : public accounts::SignInGround,
 };
 
 Result<SignInResult> Hall::authenticate(SignIn attempt) {
+    if (damaged_) return damaged();
     return Attempt(*this, std::move(attempt), accounts::SignInMachine::Purpose::sign_in).run();
 }
 
 void Hall::authenticate(SignIn attempt,
                         std::move_only_function<void(Result<SignInResult>)> handler) {
+    if (damaged_) return handler(damaged());
     const auto running = std::make_shared<Attempt>(
         *this, std::move(attempt), accounts::SignInMachine::Purpose::sign_in);
     running->run_on(std::move(handler));

@@ -51,6 +51,10 @@ Instant Store::run_due() {
     return hall_->run_due();
 }
 
+Result<void> Store::confirm_primary() {
+    return hall_->confirm_primary();
+}
+
 Result<void> Store::rewrap(std::shared_ptr<KeyProvider> provider) {
     return hall_->rewrap(std::move(provider));
 }

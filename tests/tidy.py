@@ -50,7 +50,7 @@ SCHEMAS = {
     "transport/wire/wire.capnp",
 }
 # What the codecs share about messages as stored bytes; for codecs alone, like Cap'n Proto itself.
-CAPNP_SHARED = "lib/records/flat_message.h"
+CAPNP_SHARED = ("lib/records/flat_message.h", "lib/records/capnp_comparisons.h")
 CAPNP_TESTS = ["tests/lib/records/", "tests/lib/log/", "tests/lib/commands/",
                "tests/transport/wire/", "tests/fuzz/"]
 
@@ -291,7 +291,7 @@ def check_dangerous(tree: Tree) -> Iterator[Finding]:
 
 def codec(path: str) -> bool:
     beside = {schema.rpartition("/")[0] for schema in SCHEMAS}
-    if path.startswith(tuple(CAPNP_TESTS)) or path == CAPNP_SHARED:
+    if path.startswith(tuple(CAPNP_TESTS)) or path in CAPNP_SHARED:
         return True
     return path.endswith(".cc") and path.rpartition("/")[0] in beside
 

@@ -70,6 +70,12 @@ class Store {
     /// Durable on return; the old provider opens nothing any more.
     Result<void> rewrap(std::shared_ptr<KeyProvider> provider);
 
+    /// An operator's word that no other node holds batches of this primary's own which are missing
+    /// here. Wanted once after the directory of a primary with other members was copied or
+    /// restored: until then its writes are errc::needs_confirmation, because a second batch under
+    /// one seq would be a fork. Durable on return.
+    Result<void> confirm_primary();
+
     /// Does what falls due: scrub, retention, checkpoint, time floor, marker. Returns when to call
     /// again; calling sooner does no harm. A slice of work takes a few milliseconds.
     Instant run_due();

@@ -37,8 +37,11 @@ Result<void> begin_incarnation(Tables& tables,
                                UnixTime wall) {
     const auto former = tables.author();
     if (!former) return former.error();
-    AuthorRow author{
-        .incarnation = fresh, .started = wall, .is_restored = former->has_value(), .time = wall};
+    AuthorRow author{.incarnation = fresh,
+                     .started = wall,
+                     .is_restored = former->has_value(),
+                     .is_confirmed = !former->has_value(),
+                     .time = wall};
     if (*former) {
         const NodeId node{key.public_key()};
         author.arrival = (*former)->arrival;

@@ -18,6 +18,7 @@ CREATE TABLE author (
     incarnation INTEGER NOT NULL,
     started INTEGER NOT NULL,
     restored INTEGER NOT NULL CHECK (restored IN (0, 1)),
+    confirmed INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
     row_seq INTEGER NOT NULL,
     arrival INTEGER NOT NULL,
     time INTEGER NOT NULL
@@ -71,12 +72,12 @@ enum Sql : std::size_t {
 };
 
 constexpr std::array<std::string_view, text_count> statement_texts = {
-    "SELECT incarnation, started, restored, row_seq, arrival, time FROM author",
-    "INSERT INTO author (one, incarnation, started, restored, row_seq, arrival, time)"
-    " VALUES (1, ?, ?, ?, ?, ?, ?)"
+    "SELECT incarnation, started, restored, row_seq, arrival, time, confirmed FROM author",
+    "INSERT INTO author (one, incarnation, started, restored, row_seq, arrival, time, confirmed)"
+    " VALUES (1, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (one) DO UPDATE SET incarnation = excluded.incarnation,"
     " started = excluded.started, restored = excluded.restored, row_seq = excluded.row_seq,"
-    " arrival = excluded.arrival, time = excluded.time",
+    " arrival = excluded.arrival, time = excluded.time, confirmed = excluded.confirmed",
     "SELECT node, incarnation, row_seq, arrival, signature, bytes FROM tally WHERE credential = ?"
     " ORDER BY node, incarnation",
     "INSERT INTO tally"
@@ -171,6 +172,7 @@ Result<std::optional<AuthorRow>> Tables::author() {
     return AuthorRow{.incarnation = Incarnation{std::bit_cast<std::uint64_t>(rows->integer(0))},
                      .started = UnixTime(milliseconds(rows->integer(1))),
                      .is_restored = rows->integer(2) != 0,
+                     .is_confirmed = rows->integer(6) != 0,
                      .row_seq = *row_seq,
                      .arrival = *arrival,
                      .time = UnixTime(milliseconds(rows->integer(5)))};
@@ -182,7 +184,8 @@ Result<void> Tables::put_author(const AuthorRow& author) {
                                            author.is_restored,
                                            author.row_seq,
                                            author.arrival,
-                                           author.time);
+                                           author.time,
+                                           author.is_confirmed);
 }
 
 Result<std::vector<StoredTally>> Tables::tallies(const CredentialId& credential) {

@@ -30,9 +30,11 @@ struct AuthorRow {
     Incarnation incarnation{};
     UnixTime started;          ///< when this incarnation began
     bool is_restored = false;  ///< it began with a copied or restored directory
-    RowSeq row_seq{};          ///< the greatest given to a row
-    Arrival arrival{};         ///< of the newest failure
-    UnixTime time;             ///< the greatest that this directory has written: its time floor
+    /// Of a restored primary: it is known that no batches of its own are missing here.
+    bool is_confirmed = true;
+    RowSeq row_seq{};   ///< the greatest given to a row
+    Arrival arrival{};  ///< of the newest failure
+    UnixTime time;      ///< the greatest that this directory has written: its time floor
 
     friend bool operator==(const AuthorRow&, const AuthorRow&) = default;
 };

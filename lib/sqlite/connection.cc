@@ -302,6 +302,9 @@ Result<void> Connection::use_wal() {
     const auto page_bytes = number("PRAGMA page_size");
     if (!page_bytes) return page_bytes.error();
     page_bytes_ = static_cast<std::uint64_t>(*page_bytes);
+    if (*pages == 0) {  // only then; so that free pages can be given back a few at a time
+        if (auto done = execute("PRAGMA auto_vacuum=INCREMENTAL", "setting up"); !done) return done;
+    }
     if (auto done = execute("PRAGMA journal_mode=WAL", "setting up"); !done) return done;
     const auto wal = number("SELECT journal_mode = 'wal' FROM pragma_journal_mode");
     if (!wal) return wal.error();
