@@ -98,6 +98,9 @@ Result<std::vector<Member>> read_members(records::Reader& reader,
             const auto membership =
                 content ? records::decode_membership(content->bytes()) : content.error();
             auto member = membership ? verify(*membership, pool, root_key) : membership.error();
+            if (member && name.id != membership_id(member->id)) {
+                member = Error(errc::corrupt, "a membership under another node's name");
+            }
             if (member) {
                 members.push_back(std::move(*member));
             } else {

@@ -48,7 +48,8 @@ Result<Member> verify(const records::Membership& membership,
 /// The id of a node's membership record: one node, one record.
 RecordId membership_id(const NodeId& node);
 
-/// All members, by name. A membership that does not verify ends the reading: errc::bad_signature.
+/// All members, by name. The first membership that does not verify, or lies under another node's
+/// id, ends the reading. Errors: as verify_invitation and Sealer::open; errc::corrupt.
 Result<std::vector<Member>> read_members(records::Reader& reader,
                                          const records::Sealer& sealer,
                                          const PoolId& pool,

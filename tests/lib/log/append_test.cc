@@ -1,6 +1,7 @@
 #include "log/append.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include <doctest/doctest.h>
@@ -41,7 +42,7 @@ class Group {
 
     Appender::Added add(const Appender::Execute& execute) {
         failure.reset();
-        const auto added = appender_->add(execute, failure);
+        const auto added = appender_->add(execute, failure, consents);
         REQUIRE(added);
         return *added;
     }
@@ -57,6 +58,8 @@ class Group {
     }
 
     std::optional<Error> failure;
+    std::function<Result<void>()> consents;  ///< each caller's own
+    bool concerns_pool() const { return appender_->concerns_pool(); }
 
   private:
     Pool& pool_;
@@ -154,6 +157,42 @@ TEST_CASE(
     const auto inside = decoded(group.close());
     CHECK(inside.changes.size() == 1);
     CHECK(inside.digest == digest_of(node));
+}
+
+TEST_CASE("append: consent refused at the last moment: the caller fails, and leaves no trace") {
+    Primary primary;
+    auto& [pool, node] = primary;
+    Group group(pool, node);
+    group.add(changes(put(user_name(1), "a")));
+    int asked = 0;
+    group.consents = [&]() -> Result<void> {
+        ++asked;
+        return errc::busy;
+    };
+    group.add(changes(put(user_name(2), "b", {handle(2)})));
+    REQUIRE(group.failure);
+    CHECK(*group.failure == errc::busy);
+    CHECK(asked == 1);
+    // What does not fit, or fails by itself, is not asked for consent.
+    group.add([](records::Reader&, LogSeq) -> Made { return errc::not_found; });
+    group.add(changes(put(user_name(3), std::string(sealed_limit + 1, 'x'))));
+    CHECK(asked == 1);
+    const auto inside = decoded(group.close());
+    CHECK(inside.changes.size() == 1);
+    CHECK(inside.digest == digest_of(node));
+    CHECK(verify(node.database, node.ledger));
+}
+
+TEST_CASE("append: changes of users alone, or of the pool's own records: told apart") {
+    Primary primary;
+    auto& [pool, node] = primary;
+    Group group(pool, node);
+    group.add(changes(put(user_name(1), "a")));
+    CHECK_FALSE(group.concerns_pool());
+    group.add(changes(put({records::RecordKind::pool_settings, {}}, "b")));
+    CHECK(group.concerns_pool());
+    CHECK(decoded(group.close()).changes.size() == 2);
+    CHECK(*node.ledger.reader.newest_of_pool() == LogSeq{1});
 }
 
 TEST_CASE("append: callers that change nothing: no batch, and nothing changes") {

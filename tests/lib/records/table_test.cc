@@ -125,6 +125,27 @@ TEST_CASE("table: each: in the order of names, from a cursor on, until told to s
     CHECK(names(node, between, 1) == std::vector{expected[11]});
 }
 
+TEST_CASE("table: each of a kind: those alone; and the newest batch that wrote none of a user") {
+    Pool pool;
+    auto& node = pool.add_node();
+    CHECK(*node.ledger.reader.newest_of_pool() == LogSeq{0});
+    for (std::uint16_t kind = 1; kind <= 3; ++kind) {
+        for (const std::uint8_t id : {0, 7, 255}) {
+            write(node, put({RecordKind{kind}, user_name(id).id}, "x"), LogSeq{10u - kind});
+        }
+    }
+    write(node, put(user_name(8), "x"), LogSeq{99});
+    std::vector<RecordName> found;
+    REQUIRE(node.ledger.reader.each_of(RecordKind{2}, [&](const RecordName& name, const auto&) {
+        found.push_back(name);
+        return true;
+    }));
+    CHECK(found == std::vector<RecordName>{{RecordKind{2}, user_name(0).id},
+                                           {RecordKind{2}, user_name(7).id},
+                                           {RecordKind{2}, user_name(255).id}});
+    CHECK(*node.ledger.reader.newest_of_pool() == LogSeq{8});
+}
+
 TEST_CASE("table: each handle: in order, from a cursor on") {
     Pool pool;
     auto& node = pool.add_node();
