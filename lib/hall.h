@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -139,6 +140,7 @@ class Hall {
 
   private:
     class Attempt;
+    class Call;
     struct RunningCheck {
         sqlite::Database database;
         sqlite::QuickCheck check;
@@ -265,7 +267,6 @@ class Hall {
     std::optional<sqlite::MarkerFile> marker_;
     std::optional<attempts::UnknownRows> unknown_rows_;
     LogSeq last_written_{};
-    attempts::Arrival last_arrival_{};
 
     std::optional<sqlite::ReaderPool<Readers>> readers_;
     std::optional<attempts::Sightings> sightings_;
@@ -277,9 +278,34 @@ class Hall {
 
     std::mutex due_mutex_;
     Instant housekeeping_due_{};
+    std::mutex background_mutex_;  ///< never held while the write lock is waited for
     Instant scrub_due_{};
     std::unique_ptr<RunningCheck> check_;
     std::unique_ptr<RunningScrub> scrub_;
+
+    /// Calls that were begun and not answered yet: the hall waits for them before it goes.
+    std::mutex calls_mutex_;
+    std::condition_variable calls_ended_;
+    std::size_t calls_ = 0;
+};
+
+/// Keeps the hall from going while it lives.
+class Hall::Call {
+  public:
+    explicit Call(Hall& hall) : hall_(hall) {
+        const std::lock_guard guard(hall_.calls_mutex_);
+        ++hall_.calls_;
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    ~Call() {
+        // Notified under the lock: the hall may be gone once it is given back.
+        const std::lock_guard guard(hall_.calls_mutex_);
+        if (--hall_.calls_ == 0) hall_.calls_ended_.notify_all();
+    }
+
+  private:
+    Hall& hall_;
 };
 
 }  // namespace countersign

@@ -174,6 +174,21 @@ Result<void> write_genesis(const std::string& path,
     return transaction->commit();
 }
 
+Result<void> write_store(const sqlite::Directory& directory,
+                         const Options& options,
+                         const Genesis& genesis) {
+    Environment& environment = *options.environment;
+    if (auto done = write_genesis(directory.database_path(), options, genesis, environment);
+        !done) {
+        return done;
+    }
+    sqlite::MarkerFile marker(directory);
+    return marker.write(
+        {.incarnation = genesis.incarnation, .head = LogSeq{1}, .row_seq = RowSeq{0}},
+        true,
+        environment.now().monotonic);
+}
+
 Result<void> check_creation(const Options& options) {
     if (!membership::is_node_name(options.node_name)) {
         return Error(errc::invalid_argument, "node_name: 1 to 64 letters, digits, '-', '_' or '.'");
@@ -207,18 +222,11 @@ Result<std::unique_ptr<Hall>> Hall::create(Options options) {
             !written) {
             return written.error();
         }
-        const std::string path = directory->database_path();
-        if (auto written = write_genesis(path, options, *genesis, environment); !written) {
+        if (auto written = write_store(*directory, options, *genesis); !written) {
             for (const char* suffix : {"", "-wal", "-shm"}) {
-                static_cast<void>(environment.remove_file(path + suffix));
+                static_cast<void>(environment.remove_file(directory->database_path() + suffix));
             }
             static_cast<void>(environment.remove_file(root_file));
-            return written.error();
-        }
-        sqlite::MarkerFile marker(*directory);
-        const sqlite::Marks marks{
-            .incarnation = genesis->incarnation, .head = LogSeq{1}, .row_seq = RowSeq{0}};
-        if (auto written = marker.write(marks, true, environment.now().monotonic); !written) {
             return written.error();
         }
     }

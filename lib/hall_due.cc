@@ -19,15 +19,19 @@ constexpr milliseconds slice_pause{20};
 Instant Hall::run_due() {
     const Instant time = now().monotonic;
     gate_->expire(time);
-    const std::lock_guard guard(due_mutex_);
-    Instant next = time + housekeeping_interval;
-    if (time >= housekeeping_due_) {
-        housekeeping_due_ = time + housekeeping_interval;
-        keep_house();
+    Instant next;
+    bool housekeeping = false;
+    {
+        const std::lock_guard guard(due_mutex_);
+        housekeeping = time >= housekeeping_due_;
+        if (housekeeping) housekeeping_due_ = time + housekeeping_interval;
+        next = housekeeping_due_;
     }
-    next = std::min(next, housekeeping_due_);
-    next = std::min(next, check_slice(time));
-    next = std::min(next, scrub_slice_due(time));
+    if (housekeeping) keep_house();
+    {
+        const std::lock_guard guard(background_mutex_);
+        next = std::min({next, check_slice(time), scrub_slice_due(time)});
+    }
     if (const auto deadline = gate_->next_deadline()) next = std::min(next, *deadline);
     return next;
 }

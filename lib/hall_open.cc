@@ -60,6 +60,10 @@ Hall::Hall(Options options, sqlite::Directory directory)
 
 Hall::~Hall() {
     if (gate_) gate_->close();
+    {
+        std::unique_lock guard(calls_mutex_);
+        calls_ended_.wait(guard, [&] { return calls_ == 0; });
+    }
     if (!marker_ || !writing_) return;
     const auto lock = directory_.write_lock(options_.lock_patience);
     const auto head = writing_->ledger.head.read();
@@ -135,7 +139,7 @@ Result<void> Hall::recover_if_suspect() {
     tell(Event::Kind::disk_failed, "a sync failed; what the disk holds is being made sure of");
     readers_->close();
     {
-        const std::lock_guard guard(due_mutex_);
+        const std::lock_guard guard(background_mutex_);
         check_.reset();
         scrub_.reset();
     }
@@ -164,7 +168,6 @@ Result<void> Hall::make_gates() {
     if (!remembered) return remembered.error();
     remembered_.emplace(std::move(*remembered));
     sightings_.emplace(incarnation_.arrival, now().monotonic);
-    last_arrival_ = incarnation_.arrival;
     unknown_rows_.emplace(
         [this](const UserId& user) { return attempts::is_pseudo_user_id(user, *pseudonym_key_); });
     scrub_due_ = now().monotonic + options_.scrub_interval;

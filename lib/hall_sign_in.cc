@@ -31,6 +31,7 @@ class Hall::Attempt final : public accounts::SignInGround,
 
     Attempt(Hall& hall, SignIn attempt, Machine::Purpose purpose)
         : hall_(hall),
+          call_(hall),
           pool_(hall.view()),
           source_(attempts::source_key(attempt.source, *hall.source_key_)),
           deadline_(hall.deadline(attempt.patience)),
@@ -239,6 +240,7 @@ class Hall::Attempt final : public accounts::SignInGround,
     bool begin(Machine::Done&) { return true; }
 
     Hall& hall_;
+    const Call call_;
     std::shared_ptr<const PoolView> pool_;
     const attempts::SourceKey source_;
     const Instant deadline_;
@@ -370,7 +372,7 @@ void Hall::rehash(const PoolView& pool, const accounts::Subject& subject, const 
                                                     .expected = subject.user.password_version,
                                                     .rehash = true})},
         [this](std::function<void()> task) { run_blocking(std::move(task)); },
-        [](Result<LogSeq>) {});
+        [call = std::make_shared<const Call>(*this)](Result<LogSeq>) {});
 }
 
 UnixTime Hall::judged_time() const {
