@@ -50,7 +50,8 @@ class Store {
 
     Store(Store&&) noexcept;
     Store& operator=(Store&&) noexcept;
-    /// Waits for calls that are under way; what waits for admission ends with errc::cancelled.
+    /// Waits for calls that are under way, with handlers or without; what waits for admission ends
+    /// with errc::cancelled. Not to be called from a handler.
     ~Store();
 
     /// Decides one attempt to sign in, after one Argon2 and at most one durable write; whatever the

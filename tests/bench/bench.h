@@ -1,0 +1,88 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "countersign/store.h"
+
+namespace countersign::bench {
+
+using Clock = std::chrono::steady_clock;
+
+/// One line of a benchmark's output: `name value unit`.
+inline void print(const std::string& name, double value, const char* unit) {
+    std::printf("%s %.4g %s\n", name.c_str(), value, unit);
+    std::fflush(stdout);
+}
+
+/// What was reached, what the machine allows in the same run, and their quotient: 1 is the limit.
+inline void print_with_limit(const std::string& name,
+                             double value,
+                             double limit,
+                             const char* unit) {
+    print(name, value, unit);
+    print(name + "_limit", limit, unit);
+    print(name + "_ratio", value / limit, "of_limit");
+}
+
+/// Seconds that `work` takes.
+template <class Work>
+double seconds(Work&& work) {
+    const auto begin = Clock::now();
+    work();
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// The middle of several measurements of the same thing.
+inline double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+}
+
+template <class T>
+T require(Result<T> result) {
+    if (!result) {
+        std::fprintf(stderr, "%s\n", result.error().message().c_str());
+        std::exit(1);
+    }
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+/// A directory that goes with the object, on the disk where the benchmark runs.
+class Directory {
+  public:
+    Directory() {
+        char name[] = "bench.XXXXXX";
+        if (mkdtemp(name) == nullptr) std::exit(1);
+        path_ = std::filesystem::absolute(name).string();
+    }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+    ~Directory() { std::filesystem::remove_all(path_); }
+    std::string in(const std::string& name) const { return path_ + "/" + name; }
+
+  private:
+    std::string path_;
+};
+
+/// A new store with hashes of this cost.
+inline Store make_store(const Directory& directory,
+                        std::uint32_t memory_kib,
+                        std::uint32_t passes) {
+    const auto environment = system_environment();
+    require(make_key_file(directory.in("key"), *environment));
+    Options options{.directory = directory.in("store"),
+                    .node_name = "bench",
+                    .key_provider = key_file(directory.in("key"))};
+    options.pool.hash_memory_kib = memory_kib;
+    options.pool.hash_passes = passes;
+    return require(Store::create(std::move(options)));
+}
+
+}  // namespace countersign::bench
