@@ -52,6 +52,20 @@ Result<void> require_free_name(records::Reader& reader,
     return {};
 }
 
+/// Whether the node is a member by exactly this admission.
+Result<bool> is_member_by(records::Reader& reader,
+                          const Context& context,
+                          const NodeId& node,
+                          const records::SignedStatement& admission) {
+    const auto content =
+        open(reader, context, {RecordKind::membership, membership::membership_id(node)});
+    if (!content) return content.error();
+    if (!*content) return false;
+    const auto membership = records::decode_membership((*content)->bytes());
+    if (!membership) return Error(errc::corrupt, membership.error().detail());
+    return membership->admission.bytes == admission.bytes;
+}
+
 }  // namespace
 
 Changes execute_node(const Invite& command, records::Reader& reader, const Context& context) {
@@ -90,9 +104,15 @@ Changes execute_node(const Admit& command, records::Reader& reader, const Contex
     const auto member = membership::verify(membership, context.pool, context.root_key);
     if (!member) return member.error();
     if (invitation->spent_by) {
-        if (*invitation->spent_by == member->id) return std::vector<Change>{};
+        const auto same = is_member_by(reader, context, *invitation->spent_by, command.admission);
+        if (!same) return same.error();
+        if (*same) return std::vector<Change>{};  // it asks again: its first answer was lost
         return Error(errc::invitation_spent, "make a new one with `invite`");
     }
+    const bool for_others = std::ranges::any_of(command.grants, [&](const auto& grant) {
+        return grant.second.node != member->id || !member->holds(grant.second.realm);
+    });
+    if (for_others) return Error(errc::invalid_argument, "a grant beyond what the node may hold");
     if (auto free = require_free_name(reader, context, member->name, member->id); !free) {
         return free.error();
     }

@@ -56,6 +56,8 @@ struct Primary {
         return {.sealer = pool.sealer,
                 .index = pool.index,
                 .settings = settings,
+                .pool = pool.id,
+                .root_key = pool.root_key.public_key(),
                 .now = pool.now,
                 .entropy = from};
     }
