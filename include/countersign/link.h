@@ -192,7 +192,8 @@ class LinkStore {
     /// errc::malformed, errc::wrong_pool.
     virtual Result<void> add_designations(std::span<const SignedBytes> statements) = 0;
     /// What follows `after`, up to `max_bytes` of batches together but at least one if there is
-    /// one, and at most `max_batches`; empty at the head. No value when it is not in memory.
+    /// one, and at most `max_batches`; empty at the head and above. No value when it is not in
+    /// memory.
     virtual std::optional<std::vector<SharedBatch>> recent_batches(LogSeq after,
                                                                    std::size_t max_bytes,
                                                                    std::size_t max_batches) = 0;
@@ -291,7 +292,8 @@ struct LinkOptions {
 };
 
 /// Knows the links of one node: which of two of the same peer holds, and who is a clone. Not
-/// thread-safe: all links that share it are driven from one thread or strand.
+/// thread-safe: all links that share it are driven from one thread or strand. Links use it
+/// themselves; their driver makes one and closes what a `connected` event names.
 class LinkTable {
   public:
     enum class LinkId : std::uint64_t {};
@@ -301,25 +303,24 @@ class LinkTable {
     static constexpr milliseconds flapping_window{60'000};
 
     LinkId open() noexcept { return LinkId{++last_id_}; }
+    /// `peer` said hello. False: the counter is at or below one seen of this incarnation.
+    bool hello(const NodeId& peer, Incarnation incarnation, std::uint64_t counter);
     struct Entered {
-        bool repeated = false;           ///< the counter is not above one seen before
+        bool stale = false;              ///< a newer link of the peer has been entered already
         bool flapping = false;           ///< links of this peer keep replacing each other
-        std::optional<LinkId> replaces;  ///< close that one
+        std::optional<LinkId> replaces;  ///< that one does not hold any more
     };
-    /// `peer` said hello on `link`. A repeated counter replaces nothing.
-    Entered enter(LinkId link,
-                  const NodeId& peer,
-                  Incarnation incarnation,
-                  std::uint64_t counter,
-                  Instant now);
+    /// `peer` has shown on `link` that it hears what it is told: from now on this one holds.
+    Entered enter(LinkId link, const NodeId& peer, std::uint64_t counter, Instant now);
     void leave(LinkId link) noexcept;
 
   private:
     struct Known {
         Incarnation incarnation{};
-        std::uint64_t counter = 0;
+        std::uint64_t seen = 0;
+        std::uint64_t entered = 0;
         std::optional<LinkId> link;
-        std::vector<Instant> replacements;  // the newest ones, at most replacements_limit + 1
+        std::vector<Instant> replacements;  // those within flapping_window
     };
     std::uint64_t last_id_ = 0;
     std::map<NodeId, Known> peers_;  // members only: the channel lets nobody else in
@@ -393,7 +394,8 @@ class Link {
         Secret psk;
     };
 
-    /// To a member whose channel key is `responder`; the first bytes are there to be sent.
+    /// To a member whose channel key is `responder`; the first bytes are there to be sent. A node
+    /// that was admitted and has no log yet knows no members: it dials whom its invitation named.
     /// Errors: errc::not_a_member (by this node's own memberships), errc::key_unavailable,
     /// errc::handshake_failed (`responder` is no key).
     static Result<Link> dial(std::shared_ptr<LinkStore> store,
