@@ -90,7 +90,7 @@ class Link::Impl {
         pump();
     }
     void on_closed(Error reason) {
-        if (ended_) return;
+        if (ended_ || leaving()) return;
         const bool early = !conversation_ && reason == errc::link_closed;
         end(early ? Error(errc::handshake_failed,
                           "the other side hung up: it may not know this node, or its invitation")
@@ -234,6 +234,10 @@ class Link::Impl {
         return store_->member_psk();
     }
 
+    /// The store is being told the peer's last word; the stream is needed no more.
+    bool leaving() const {
+        return conversation_ && conversation_->phase() == protocol::Conversation::Phase::leaving;
+    }
     bool joining() const { return terms_.as == protocol::Terms::As::joiner && !joined_; }
 
     // What the conversation wants.

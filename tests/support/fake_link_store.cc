@@ -535,6 +535,7 @@ Result<CopyPage> FakeLinkStore::read_page(const std::optional<RecordKey>& after,
         largest_page = std::max(largest_page, bytes);
     }
     page.last = at == rows_.end();
+    if (lie_on_page != 0 && --lie_on_page == 0) page.records[0].sealed[0] ^= std::byte{1};
     return page;
 }
 

@@ -58,6 +58,8 @@ class FakeLinkStore final : public LinkStore {
     /// What another machine makes of the same printed string.
     Link::Invited invited_with(const Link::Invited& string, FakeLinkStore& joiner);
     void expire_invitations();
+    /// Knows what `primary` has invited, as a replica does.
+    void take_invitations(const FakeLinkStore& primary) { invitations_ = primary.invitations_; }
     /// Retention lets go of batches below `seq`, as far as holds allow.
     void trim(LogSeq seq);
     /// Gives this node all that `primary` holds, without a link.
@@ -66,6 +68,7 @@ class FakeLinkStore final : public LinkStore {
     void forget_log();
     ChannelPublicKey channel_key() const { return channel_key_; }
     void pulse(UnixTime time);
+    void take_pulse_of(const FakeLinkStore& other) { pulse_ = other.pulse_; }
 
     // What tests look at.
     const Rows& rows() const { return rows_; }
@@ -85,6 +88,8 @@ class FakeLinkStore final : public LinkStore {
     std::uint64_t writes = 0;  ///< changes of anything durable
     /// Batches below this are not in memory.
     LogSeq recent_from{};
+    /// The page, counted from 1, in which `read_page` changes a byte; 0: it is honest.
+    std::size_t lie_on_page = 0;
     /// Called first by every slow call, with its name; an error is what the call gives.
     std::function<std::optional<Error>(const std::string& call)> fault;
 

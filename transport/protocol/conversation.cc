@@ -223,6 +223,8 @@ Result<void> Conversation::learn_head(const LogHead& head) {
 
 Result<void> Conversation::on(wire::Follow&& follow) {
     copy_feeder_.stop();
+    feeds_copy_ = follow.in_copy;
+    if (follow.in_copy) store_->hold_batches(terms_.peer.node, next(follow.after));
     feeder_.on_follow(follow.after);
     send_pulse();
     return {};
@@ -241,7 +243,10 @@ Result<void> Conversation::on(wire::Staged&& staged) {
 
 Result<void> Conversation::on(wire::Ack&& ack) {
     feeder_.on_ack(ack.seq);
-    if (ack.in_copy) return {};
+    if (ack.in_copy) {
+        store_->hold_batches(terms_.peer.node, next(ack.seq));
+        return {};
+    }
     acked_ = std::max(acked_, ack.seq);
     store_->note_ack(terms_.peer.node, ack.seq);
     if (feeds_copy_ && feeder_.active()) {

@@ -86,7 +86,7 @@ void CopyReceiver::start_replay() {
     const LogSeq after =
         state_.replayed == LogSeq{} ? LogSeq{value(state_.first) - 1} : state_.replayed;
     intake_.restart(after);
-    agenda_.send(wire::Follow{after});
+    agenda_.send(wire::Follow{.after = after, .in_copy = true});
 }
 
 Result<void> CopyReceiver::on_batches(std::vector<SharedBatch> batches) {

@@ -26,7 +26,7 @@ void Follower::decide(const CopyState& state) {
     if (head == LogSeq{}) return begin_copy();
     phase_ = Phase::following;
     intake_.restart(head);
-    agenda_.send(wire::Follow{head});
+    agenda_.send(wire::Follow{.after = head});
     tell(LinkEvent::Kind::following);
     on_peer_head(peer_head_);
 }

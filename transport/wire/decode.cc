@@ -184,6 +184,10 @@ Message read(schema::Removed::Reader from) {
     return Removed{from.hasBatch() ? read(from.getBatch()) : nullptr};
 }
 
+Message read(schema::Follow::Reader from) {
+    return Follow{LogSeq{from.getAfter()}, from.getInCopy()};
+}
+
 Message read(schema::Ack::Reader from) {
     return Ack{LogSeq{from.getSeq()}, from.getInCopy()};
 }
@@ -209,7 +213,7 @@ Message read(schema::Message::Reader from) {
         case schema::Message::ADMIT:
             return read(from.getAdmit());
         case schema::Message::FOLLOW:
-            return Follow{LogSeq{from.getFollow().getAfter()}};
+            return read(from.getFollow());
         case schema::Message::BATCHES:
             return read(from.getBatches());
         case schema::Message::ACK:

@@ -138,7 +138,9 @@ void write(schema::Message::Builder root, const Admit& from) {
 }
 
 void write(schema::Message::Builder root, const Follow& from) {
-    root.initFollow().setAfter(value(from.after));
+    auto to = root.initFollow();
+    to.setAfter(value(from.after));
+    to.setInCopy(from.in_copy);
 }
 
 void write(schema::Message::Builder root, const Batches& from) {

@@ -61,6 +61,7 @@ struct Admit {
 };
 struct Follow {
     LogSeq after{};
+    bool in_copy = false;
 };
 struct Batches {
     std::vector<SharedBatch> batches;  ///< none of them null

@@ -34,12 +34,8 @@ void TwoLinks::dial() {
 }
 
 void TwoLinks::join(Link::Invited invited) {
-    auto joining = Link::join(branch.store,
-                              branch.table,
-                              hq.store->channel_key(),
-                              std::move(invited),
-                              options,
-                              now);
+    auto joining = Link::join(
+        branch.store, branch.table, hq.store->channel_key(), std::move(invited), options, now);
     start(std::move(*joining));
 }
 

@@ -85,7 +85,8 @@ TEST_CASE("wire: statements of joining and leaving: all their fields arrive") {
 }
 
 TEST_CASE("wire: the small messages: all their fields arrive") {
-    CHECK(carried(wire::Follow{LogSeq{76}}).after == LogSeq{76});
+    CHECK(carried(wire::Follow{LogSeq{76}, true}).after == LogSeq{76});
+    CHECK(carried(wire::Follow{LogSeq{76}, true}).in_copy);
     CHECK(carried(wire::Ack{LogSeq{78}, true}).seq == LogSeq{78});
     CHECK(carried(wire::Ack{LogSeq{78}, true}).in_copy);
     CHECK_FALSE(carried(wire::Ack{LogSeq{78}, false}).in_copy);

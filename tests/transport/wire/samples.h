@@ -76,7 +76,7 @@ inline std::vector<wire::Message> samples() {
                                          {filled(241, 3), filled<SignatureBytes>(4)}}});
     all.emplace_back(sample_join());
     all.emplace_back(wire::Admit{{Secret(filled(32, 5)), Secret(filled(32, 6))}});
-    all.emplace_back(wire::Follow{LogSeq{76}});
+    all.emplace_back(wire::Follow{LogSeq{76}, true});
     all.emplace_back(wire::Batches{{sample_batch(77), sample_batch(78, 3001)}});
     all.emplace_back(wire::Ack{LogSeq{78}, true});
     all.emplace_back(wire::Pulse{{filled(120, 7), filled<SignatureBytes>(8)}});
