@@ -225,9 +225,15 @@ Result<void> Conversation::on(wire::Follow&& follow) {
     copy_feeder_.stop();
     feeds_copy_ = follow.in_copy;
     if (follow.in_copy) store_->hold_batches(terms_.peer.node, next(follow.after));
+    if (!follow.in_copy) note_ack(follow.after);
     feeder_.on_follow(follow.after);
     send_pulse();
     return {};
+}
+
+void Conversation::note_ack(LogSeq seq) {
+    acked_ = std::max(acked_, seq);
+    store_->note_ack(terms_.peer.node, seq);
 }
 
 Result<void> Conversation::on(wire::CopyRequest&& request) {
@@ -247,8 +253,7 @@ Result<void> Conversation::on(wire::Ack&& ack) {
         store_->hold_batches(terms_.peer.node, next(ack.seq));
         return {};
     }
-    acked_ = std::max(acked_, ack.seq);
-    store_->note_ack(terms_.peer.node, ack.seq);
+    note_ack(ack.seq);
     if (feeds_copy_ && feeder_.active()) {
         feeds_copy_ = false;
         store_->release_batches(terms_.peer.node);

@@ -98,6 +98,7 @@ class Conversation {
     void usher_out();
     Result<void> learn_head(const LogHead& head);
     void consider_following();
+    void note_ack(LogSeq seq);
     void send_pulse();
 
     std::shared_ptr<LinkStore> store_;

@@ -84,8 +84,9 @@ struct Admit {
 }
 
 struct Follow {
-  after @0 :UInt64;              # send batches from the next one on, and go on with new ones
-  inCopy @1 :Bool;               # they are for a copy that is not proved yet: keep them
+  after @0 :UInt64;              # send batches from the next one on, and go on with new ones; all up
+                                 # to this are on disk, unless:
+  inCopy @1 :Bool;               # they are for a copy that is not proved yet; keep them meanwhile
 }
 
 # A batch as it is stored; its inside says the same four again.
