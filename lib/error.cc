@@ -88,6 +88,8 @@ constexpr Entry entries[] = {
     {errc::address_in_use, "address_in_use", "another program listens on the address", report},
     {errc::name_not_resolved, "name_not_resolved", "the host name has no address", retry},
     {errc::unreachable, "unreachable", "no connection could be made", retry},
+    {errc::link_replaced, "link_replaced", "a newer link took the place of this one", report},
+    {errc::clone_suspected, "clone_suspected", "two directories speak as one node", stop},
 };
 
 const Entry* find(int value) noexcept {

@@ -77,6 +77,8 @@ enum class errc {
     address_in_use,          ///< another program listens there
     name_not_resolved,       ///< the host name has no address
     unreachable,             ///< no connection could be made
+    link_replaced,           ///< a newer link of the same two nodes took its place
+    clone_suspected,         ///< two directories speak as one node; the copied one must be found
 };
 
 /// What a caller can do about an error: compare an error code with one of these.

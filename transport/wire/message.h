@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "countersign/error.h"
+#include "countersign/ids.h"
+#include "countersign/link.h"
+#include "countersign/secret.h"
+
+namespace countersign::wire {
+
+/// What a frame, and each thing in it, may be at most. Checked before memory is set aside.
+inline constexpr std::size_t frame_limit = 9u << 20;
+inline constexpr std::size_t opening_limit = 1024;
+inline constexpr std::size_t batch_limit = 8u << 20;
+inline constexpr std::size_t batches_limit = 4096;  ///< of one message; together within the frame
+inline constexpr std::size_t page_limit = 256u << 10;  ///< sealed bytes and handles of a page
+inline constexpr std::size_t page_records_limit = 8192;
+inline constexpr std::size_t sealed_limit = 72u << 10;
+inline constexpr std::size_t handle_size = 16;
+inline constexpr std::size_t handles_limit = 64 * handle_size;
+inline constexpr std::size_t statement_limit = 64u << 10;
+inline constexpr std::size_t designations_limit = 4096;
+inline constexpr std::size_t addresses_limit = 16;
+inline constexpr std::size_t address_limit = 256;
+inline constexpr std::size_t name_limit = 64;
+inline constexpr std::size_t reason_limit = 1024;
+inline constexpr std::size_t key_size = 32;  ///< of the keys that `Admit` hands over
+
+/// What this release speaks.
+inline constexpr std::uint16_t protocol_level = 1;
+
+struct Opening {
+    std::uint16_t wire_version = 0;
+    std::optional<InvitationId> invitation;
+};
+
+struct Hello {
+    std::uint16_t level = protocol_level;
+    NodeId node;
+    std::string name;
+    Incarnation incarnation{};
+    std::uint64_t link_counter = 0;
+    LogHead head;
+    std::vector<DesignationKey> known;
+    std::uint32_t window = 0;
+};
+struct Designations {
+    std::vector<SignedBytes> statements;
+};
+struct Join {
+    JoinRequest request;
+};
+struct Admit {
+    Admission admission;
+};
+struct Follow {
+    LogSeq after{};
+    bool in_copy = false;
+};
+struct Batches {
+    std::vector<SharedBatch> batches;  ///< none of them null
+};
+struct Ack {
+    LogSeq seq{};
+    bool in_copy = false;
+};
+struct Pulse {
+    SignedBytes statement;
+};
+struct CopyRequest {
+    std::optional<RecordKey> after;
+    LogSeq first{};
+};
+struct Page {
+    CopyPage page;
+};
+struct Staged {
+    std::uint64_t pages = 0;
+};
+struct Gone {};
+struct Ping {
+    std::uint64_t number = 0;
+    LogHead head;
+};
+struct Pong {
+    std::uint64_t number = 0;
+    LogHead head;
+};
+struct Removed {
+    SharedBatch batch;  ///< may be null
+};
+struct Goodbye {
+    errc code = errc::link_closed;
+    std::string reason;
+};
+/// A message of a later release.
+struct Unknown {
+    std::uint16_t member = 0;
+};
+
+using Message = std::variant<Hello,
+                             Designations,
+                             Join,
+                             Admit,
+                             Follow,
+                             Batches,
+                             Ack,
+                             Pulse,
+                             CopyRequest,
+                             Page,
+                             Staged,
+                             Gone,
+                             Ping,
+                             Pong,
+                             Removed,
+                             Goodbye,
+                             Unknown>;
+
+}  // namespace countersign::wire
