@@ -163,8 +163,14 @@ class Hall {
     void tell(Event::Kind kind, std::string detail) const;
     void run_blocking(std::function<void()> task) const;
 
+    // hall_create
+    /// Makes the pool and starts on it; on an error nothing of it is left. Under the directory's
+    /// write lock.
+    Result<void> make_pool();
+
     // hall_open
     static Result<void> check(const Options& options);
+    /// Opens everything. Under the directory's write lock.
     Result<void> start();
     Result<void> make_gates();
     Result<void> settle_incarnation();
@@ -276,6 +282,7 @@ class Hall {
     std::optional<attempts::RememberedPasswords> remembered_;
     log::CommitQueue<Write> queue_;
 
+    std::optional<log::RowHasher> hash_row_;  ///< the scrub's
     std::mutex due_mutex_;
     Instant housekeeping_due_{};
     std::mutex background_mutex_;  ///< never held while the write lock is waited for

@@ -202,35 +202,45 @@ Result<std::unique_ptr<Hall>> Hall::create(Options options) {
     if (auto valid = check(options); !valid) return valid.error();
     if (auto valid = check_creation(options); !valid) return valid.error();
     if (!options.environment) options.environment = system_environment();
-    Environment& environment = *options.environment;
-    auto directory = sqlite::Directory::create(options.directory, environment);
+    auto directory = sqlite::Directory::create(options.directory, *options.environment);
     if (!directory) return directory.error();
-    {
-        auto lock = directory->write_lock(options.lock_patience);
-        if (!lock) return lock.error();
-        if (directory->holds_store()) {
-            return Error(errc::store_exists, options.directory + " holds a store");
-        }
-        const auto genesis = make_genesis(options, environment);
-        if (!genesis) return genesis.error();
-        const std::string root_file =
-            options.root_file.empty() ? options.directory + ".root" : options.root_file;
-        KeyProvider& root_provider =
-            options.root_key_provider ? *options.root_key_provider : *options.key_provider;
-        if (auto written = membership::write_root_key(
-                root_file, genesis->identity.pool, genesis->root_seed, root_provider, environment);
-            !written) {
-            return written.error();
-        }
-        if (auto written = write_store(*directory, options, *genesis); !written) {
-            for (const char* suffix : {"", "-wal", "-shm"}) {
-                static_cast<void>(environment.remove_file(directory->database_path() + suffix));
-            }
-            static_cast<void>(environment.remove_file(root_file));
-            return written.error();
-        }
+    options.directory = directory->path();
+    std::unique_ptr<Hall> hall(new Hall(std::move(options), std::move(*directory)));
+    const auto lock = hall->directory_.write_lock(hall->options_.lock_patience);
+    if (!lock) return lock.error();
+    if (hall->directory_.holds_store()) {
+        return Error(errc::store_exists, hall->options_.directory + " holds a store");
     }
-    return open(std::move(options));
+    if (auto made = hall->make_pool(); !made) return made.error();
+    return hall;
+}
+
+Result<void> Hall::make_pool() {
+    const auto genesis = make_genesis(options_, *environment_);
+    if (!genesis) return genesis.error();
+    if (auto written = membership::write_root_key(root_file(),
+                                                  genesis->identity.pool,
+                                                  genesis->root_seed,
+                                                  root_key_provider(),
+                                                  *environment_);
+        !written) {
+        return written;
+    }
+    auto made = write_store(directory_, options_, *genesis);
+    if (made) made = start();
+    if (made) return {};
+
+    marker_.reset();
+    readers_.reset();
+    writing_.reset();
+    const std::string path = directory_.database_path();
+    for (const auto& file :
+         {path, path + "-wal", path + "-shm", directory_.marker_path(), root_file()}) {
+        static_cast<void>(environment_->remove_file(file));
+    }
+    // Whether a sync that failed took effect no longer matters: all of it is gone.
+    const bool unsure = made.error() == errc::outcome_unknown;
+    return unsure ? Error(errc::io_error, made.error().detail()) : made.error();
 }
 
 }  // namespace countersign

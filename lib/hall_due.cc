@@ -95,7 +95,7 @@ Result<bool> Hall::scrub_some() {
     if (!scrub_) {
         auto database = open_reader();
         if (!database) return database.error();
-        auto begun = log::Scrub::begin(*database, writing_->ledger.hash_row);
+        auto begun = log::Scrub::begin(*database, *hash_row_);
         if (!begun) return begun.error();
         scrub_.reset(new RunningScrub{std::move(*database), std::move(*begun)});
     }

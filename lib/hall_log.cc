@@ -110,6 +110,7 @@ Result<Compaction> Hall::compact_log() {
     if (!erased) return erased.error();
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
+    if (auto ready = recover_if_suspect(); !ready) return ready.error();
     if (auto done = writing_->database.execute("PRAGMA incremental_vacuum"); !done) {
         return done.error();
     }
@@ -149,6 +150,7 @@ Result<Status> Hall::status() {
     status.users = *users;
     status.restored = incarnation_.is_restored;
     status.root_key_here = environment_->identify(root_file()).has_value();
+    const std::lock_guard guard(view_mutex_);
     status.key_provider = options_.key_provider->describe();
     return status;
 }

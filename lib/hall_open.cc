@@ -15,30 +15,30 @@ namespace {
 
 constexpr std::size_t cache_bytes_of_readers = std::size_t{2} << 20;
 
-Result<void> require(bool holds, const char* what) {
-    if (holds) return {};
-    return Error(errc::invalid_argument, what);
-}
-
 }  // namespace
 
 Result<void> Hall::check(const Options& options) {
-    if (auto ok = require(!options.directory.empty(), "directory is missing"); !ok) return ok;
-    if (auto ok = require(options.key_provider != nullptr, "key_provider is missing"); !ok) {
-        return ok;
+    constexpr milliseconds none{0};
+    const std::pair<bool, const char*> rules[] = {
+        {!options.directory.empty(), "directory is missing"},
+        {options.key_provider != nullptr, "key_provider is missing"},
+        {options.hashing_memory >= attempts::min_hashing_memory, "hashing_memory: at least 1 MiB"},
+        {options.hashing_queue >= 1, "hashing_queue: at least 1"},
+        {options.hashing_queue_per_source >= 1 &&
+             options.hashing_queue_per_source <= options.hashing_queue,
+         "hashing_queue_per_source: 1 to hashing_queue"},
+        {options.deadline > none, "deadline: above 0"},
+        {options.commit_queue >= 1, "commit_queue: at least 1"},
+        {options.checkpoint_bytes >= std::uint64_t{1} << 20, "checkpoint_bytes: at least 1 MiB"},
+        {options.readers >= 1 && options.readers <= 256, "readers: 1 to 256"},
+        {options.lock_patience >= none, "lock_patience: 0 or more"},
+        {options.scrub_interval >= none, "scrub_interval: 0 or more"},
+        {options.log_age >= none, "log_age: 0 or more"},
+    };
+    for (const auto& [holds, rule] : rules) {
+        if (!holds) return Error(errc::invalid_argument, rule);
     }
-    if (auto ok = require(options.readers >= 1 && options.readers <= 256, "readers: 1 to 256");
-        !ok) {
-        return ok;
-    }
-    if (auto ok = require(options.checkpoint_bytes >= std::uint64_t{1} << 20,
-                          "checkpoint_bytes: at least 1 MiB");
-        !ok) {
-        return ok;
-    }
-    return require(options.commit_queue >= 1 && options.hashing_queue >= 1 &&
-                       options.hashing_queue_per_source >= 1,
-                   "queues hold at least one");
+    return {};
 }
 
 Result<std::unique_ptr<Hall>> Hall::open(Options options) {
@@ -46,7 +46,10 @@ Result<std::unique_ptr<Hall>> Hall::open(Options options) {
     if (!options.environment) options.environment = system_environment();
     auto directory = sqlite::Directory::open(options.directory, *options.environment);
     if (!directory) return directory.error();
+    options.directory = directory->path();
     std::unique_ptr<Hall> hall(new Hall(std::move(options), std::move(*directory)));
+    const auto lock = hall->directory_.write_lock(hall->options_.lock_patience);
+    if (!lock) return lock.error();
     if (auto started = hall->start(); !started) return started.error();
     return hall;
 }
@@ -94,8 +97,6 @@ Result<void> Hall::start() {
         if (!loaded) return loaded.error();
         blocklist_ = std::move(*loaded);
     }
-    auto lock = directory_.write_lock(options_.lock_patience);
-    if (!lock) return lock.error();
     {
         auto database = sqlite::Database::open(directory_.database_path(), file_options());
         if (!database) return database.error();
@@ -108,6 +109,7 @@ Result<void> Hall::start() {
     if (!keys) return keys.error();
     keys_ = std::move(*keys);
     index_.emplace(keys_->keyring->index_key());
+    hash_row_.emplace(keys_->keyring->digest_key());
 
     if (auto opened = open_writing(); !opened) return opened;
     auto seen =
@@ -135,7 +137,7 @@ Result<void> Hall::open_writing() {
 }
 
 Result<void> Hall::recover_if_suspect() {
-    if (health_->sound()) return {};
+    if (health_->sound() && writing_) return {};
     tell(Event::Kind::disk_failed, "a sync failed; what the disk holds is being made sure of");
     readers_->close();
     {
@@ -250,6 +252,7 @@ Result<void> Hall::rewrap(std::shared_ptr<KeyProvider> provider) {
     environment_->random(fresh);
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
+    if (auto ready = recover_if_suspect(); !ready) return ready;
     // The row is read again: another process may have changed the keyring under it.
     auto identity = membership::read_identity(writing_->database);
     if (!identity) return identity.error();
@@ -261,9 +264,13 @@ Result<void> Hall::rewrap(std::shared_ptr<KeyProvider> provider) {
     if (!transaction) return transaction.error();
     if (auto done = membership::write_identity(writing_->database, *identity); !done) return done;
     if (auto done = transaction->commit(); !done) return done;
-    identity_ = std::move(*identity);
-    options_.key_provider = std::move(provider);
-    return {};
+    {
+        const std::lock_guard guard(view_mutex_);
+        options_.key_provider = std::move(provider);
+    }
+    // What the old key wrapped lies in the log's earlier frames until it is written back.
+    const auto moved = writing_->database.checkpoint(sqlite::CheckpointMode::truncate);
+    return moved ? Result<void>() : moved.error();
 }
 
 }  // namespace countersign

@@ -1,6 +1,7 @@
 #include "pool_settings.h"
 
 #include <string>
+#include <utility>
 
 namespace countersign {
 namespace {
@@ -39,10 +40,17 @@ Result<void> check(const PoolOptions& options) {
     if (options.hash_passes < 1 || options.hash_passes > sealing::max_argon2_passes) {
         return refuse("hash_passes: 1 to 10");
     }
-    if (auto valid = validate(to_policy(options.password_throttle), options.guess_budget); !valid) {
-        return valid;
+    if (options.guess_budget < 1 || options.guess_budget > attempts::max_guess_budget) {
+        return refuse("guess_budget: max_failures to 100,000");
     }
-    return validate(to_policy(options.code_throttle), options.guess_budget);
+    const std::pair<const char*, const ThrottleOptions&> throttles[] = {
+        {"password_throttle", options.password_throttle}, {"code_throttle", options.code_throttle}};
+    for (const auto& [name, throttle] : throttles) {
+        if (auto valid = validate(to_policy(throttle), options.guess_budget); !valid) {
+            return Error(valid.error().code(), std::string(name) + "." + valid.error().detail());
+        }
+    }
+    return {};
 }
 
 records::PoolSettings to_settings(const PoolOptions& options, std::string_view unicode_version) {

@@ -63,7 +63,7 @@ struct Options {
     EventHandler on_event;
 
     /// Argon2's memory in all attempts at one time, in bytes. Higher: more sign-ins at once; lower:
-    /// a flood takes less. At least one hash of the pool's cost always runs.
+    /// a flood takes less; at least 1 MiB. One hash of the pool's cost always runs.
     std::size_t hashing_memory = std::size_t{160} << 20;
     /// Attempts that may wait for that memory, and how many of them from one source. Beyond either:
     /// errc::overloaded at once. Higher: longer waits instead of refusals; 200 bytes each.

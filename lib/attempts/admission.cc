@@ -15,7 +15,7 @@ SourceKey source_key(std::string_view source, sealing::KeyView key) {
 }
 
 Result<Admission> Admission::make(const Options& options) {
-    if (options.budget < (1ULL << 20)) {
+    if (options.budget < min_hashing_memory) {
         return Error(errc::invalid_argument, "the hashing budget must be at least 1 MiB");
     }
     if (options.max_queued_per_source > options.max_queued) {

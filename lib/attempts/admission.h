@@ -23,6 +23,9 @@ namespace countersign::attempts {
 enum class SourceKey : std::uint64_t {};
 SourceKey source_key(std::string_view source, sealing::KeyView key);
 
+/// The least budget for hashes, in bytes.
+inline constexpr std::uint64_t min_hashing_memory = 1 << 20;
+
 /// One request in the queue.
 enum class AdmissionId : std::uint64_t {};
 

@@ -7,19 +7,20 @@ namespace countersign::attempts {
 
 Result<void> validate(const ThrottlePolicy& policy, std::uint32_t guess_budget) {
     if (guess_budget < 1 || guess_budget > max_guess_budget) {
-        return Error(errc::invalid_argument, "guess_budget must be 1 to 10000");
+        return Error(errc::invalid_argument, "guess_budget must be 1 to 100,000");
     }
-    if (policy.max_failures < 1 || policy.max_failures > guess_budget) {
-        return Error(errc::invalid_argument, "max_failures must be 1 to guess_budget");
+    if (policy.max_failures < 1 || policy.max_failures > max_max_failures ||
+        policy.max_failures > guess_budget) {
+        return Error(errc::invalid_argument, "max_failures must be 1 to 100, and to guess_budget");
     }
-    if (policy.backoff < 1 || policy.backoff > 100) {
-        return Error(errc::invalid_argument, "backoff must be 1 to 100");
+    if (policy.backoff < 1 || policy.backoff > max_backoff) {
+        return Error(errc::invalid_argument, "backoff must be 1 to 10");
     }
     if (policy.lock_for < milliseconds::zero() || policy.lock_for > policy.lock_cap) {
         return Error(errc::invalid_argument, "lock_for must be 0 to lock_cap");
     }
     if (policy.lock_cap > max_lock_cap) {
-        return Error(errc::invalid_argument, "lock_cap must be at most 30 days");
+        return Error(errc::invalid_argument, "lock_cap must be at most a day");
     }
     return {};
 }

@@ -26,8 +26,10 @@ struct ThrottlePolicy {
 constexpr std::uint32_t default_guess_budget = 100;
 /// A budget must leave each node that holds the realm at least one guess, so larger pools need more
 /// than NIST allows: up to this.
-constexpr std::uint32_t max_guess_budget = 10'000;
-constexpr milliseconds max_lock_cap{30LL * 24 * 3'600'000};
+constexpr std::uint32_t max_guess_budget = 100'000;
+constexpr std::uint32_t max_max_failures = 100;
+constexpr std::uint32_t max_backoff = 10;
+constexpr milliseconds max_lock_cap{24LL * 3'600'000};
 
 /// Errors: errc::invalid_argument, and the detail says which figure and what it may be.
 Result<void> validate(const ThrottlePolicy& policy, std::uint32_t guess_budget);
