@@ -18,8 +18,9 @@ enum class CredentialKind : std::uint8_t {
 };
 
 /// What attempts are counted against: one version of a user's password, so that a changed password
-/// starts afresh, or one authenticator; and one set of recovery codes, for what is spent of it. An unknown name has a password credential too, of a pseudo
-/// user and version 1 (unknown_names.h): the shape does not tell.
+/// starts afresh, or one authenticator; and one set of recovery codes, for what is spent of it. An
+/// unknown name has a password credential too, of a pseudo user and version 1 (unknown_names.h):
+/// the shape does not tell.
 class CredentialId {
   public:
     static constexpr std::size_t size = 25;

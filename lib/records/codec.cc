@@ -1,8 +1,9 @@
+#include "records/codec.h"
+
 #include <algorithm>
 
 #include <capnp/any.h>
 
-#include "records/codec.h"
 #include "records/flat_message.h"
 #include "records/record.capnp.h"
 

@@ -148,9 +148,9 @@ Result<std::uint64_t> Reader::count(RecordKind kind) {
 }
 
 Result<LogSeq> Reader::newest_of_pool() {
-    const auto seq = sqlite::one_row(
-        statements_[Query::newest_of_pool].query(),
-        [](const sqlite::Rows& rows) { return rows.as<std::optional<LogSeq>>(0); });
+    const auto seq =
+        sqlite::one_row(statements_[Query::newest_of_pool].query(),
+                        [](const sqlite::Rows& rows) { return rows.as<std::optional<LogSeq>>(0); });
     if (!seq) return seq.error();
     return (*seq)->value_or(LogSeq{0});
 }

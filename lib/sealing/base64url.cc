@@ -11,8 +11,11 @@ constexpr int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 
 std::string to_base64url(BytesView bytes) {
     std::string text(sodium_base64_encoded_len(bytes.size(), variant), '\0');
-    sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                      bytes.size(), variant);
+    sodium_bin2base64(text.data(),
+                      text.size(),
+                      reinterpret_cast<const unsigned char*>(bytes.data()),
+                      bytes.size(),
+                      variant);
     text.pop_back();  // libsodium writes and counts a terminating zero
     return text;
 }
@@ -22,9 +25,14 @@ std::optional<Bytes> from_base64url(std::string_view text, std::size_t limit) {
     Bytes bytes(limit);
     std::size_t size = 0;
     const char* end = nullptr;
-    const int failed =
-        sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
-                          text.size(), nullptr, &size, &end, variant);
+    const int failed = sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()),
+                                         bytes.size(),
+                                         text.data(),
+                                         text.size(),
+                                         nullptr,
+                                         &size,
+                                         &end,
+                                         variant);
     if (failed != 0 || end != text.data() + text.size()) return std::nullopt;
     bytes.resize(size);
     return bytes;

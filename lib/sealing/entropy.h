@@ -9,8 +9,8 @@ namespace countersign::sealing {
 
 /// Random bytes for code that must be a function of its arguments: everything it gives follows from
 /// 32 truly random ones (ChaCha20 of RFC 8439 under the seed, in blocks numbered by the nonce).
-/// Two objects must never share a seed. Fit for nonces and ids, which are public; keys come from the
-/// environment itself.
+/// Two objects must never share a seed. Fit for nonces and ids, which are public; keys come from
+/// the environment itself.
 class Entropy {
   public:
     static constexpr std::size_t seed_size = 32;

@@ -231,8 +231,7 @@ TEST_CASE("designations: the order: root term, then epoch, then node; all are ke
     CHECK((*all)[0].bytes == records::encode(two.first));
     CHECK((*all)[3].bytes == records::encode(third));
     CHECK((*all)[4].bytes == records::encode(root));
-    const auto after =
-        two.node.ledger.designations.after(third.root_term, third.epoch, third.node);
+    const auto after = two.node.ledger.designations.after(third.root_term, third.epoch, third.node);
     REQUIRE(after);
     REQUIRE(after->size() == 1);
     CHECK((*after)[0].root_term == RootTerm{2});

@@ -57,8 +57,7 @@ struct Joined {
         return {.name = as, .put = records::Change::Put{*sealed, {}}};
     }
     Result<std::vector<Member>> members() {
-        return read_members(
-            node.ledger.reader, pool.sealer, pool.id, pool.root_key.public_key());
+        return read_members(node.ledger.reader, pool.sealer, pool.id, pool.root_key.public_key());
     }
 };
 
@@ -198,7 +197,7 @@ TEST_CASE("members: one that does not verify, in a store: the reading ends with 
         changes(joined.change(joined.name(), joined.membership()),
                 joined.change({records::RecordKind::membership, {}}, joined.membership())));
     CHECK(joined.members().error() == errc::corrupt);
-    joined.pool.append(
-        joined.node, changes(countersign::testing::erase({records::RecordKind::membership, {}})));
+    joined.pool.append(joined.node,
+                       changes(countersign::testing::erase({records::RecordKind::membership, {}})));
     CHECK(joined.members()->size() == 1);
 }
