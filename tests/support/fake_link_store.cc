@@ -5,12 +5,7 @@
 
 #include <sodium.h>
 
-#include "support/fake_log.h"
-
 namespace countersign::testing {
-
-using namespace fake_log;
-
 namespace {
 
 const NodeId root_signer = [] {
@@ -20,28 +15,6 @@ const NodeId root_signer = [] {
 }();
 
 }  // namespace
-
-BatchHash hash_of(BytesView bytes) {
-    BatchHash hash;
-    crypto_generichash(reinterpret_cast<unsigned char*>(hash.bytes.data()),
-                       hash.bytes.size(),
-                       reinterpret_cast<const unsigned char*>(bytes.data()),
-                       bytes.size(),
-                       nullptr,
-                       0);
-    return hash;
-}
-
-SignatureBytes fake_signature(const NodeId& signer, BytesView bytes) {
-    SignatureBytes signature;
-    crypto_generichash(reinterpret_cast<unsigned char*>(signature.bytes.data()),
-                       signature.bytes.size(),
-                       reinterpret_cast<const unsigned char*>(bytes.data()),
-                       bytes.size(),
-                       reinterpret_cast<const unsigned char*>(signer.bytes.data()),
-                       signer.bytes.size());
-    return signature;
-}
 
 FakeLinkStore::FakeLinkStore(std::uint64_t seed, std::string node_name)
     : name(std::move(node_name)), random_(seed) {

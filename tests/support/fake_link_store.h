@@ -12,28 +12,17 @@
 
 #include "countersign/link.h"
 
-namespace countersign::testing {
+#include "support/fake_batch.h"
 
-/// BLAKE2b-256.
-BatchHash hash_of(BytesView bytes);
-/// A stand-in for a signature: a hash under the signer's name. Notices every changed byte.
-SignatureBytes fake_signature(const NodeId& signer, BytesView bytes);
+namespace countersign::testing {
 
 /// An honest store in memory, simple enough to be believed: records, a hash-chained log of batches
 /// that sign a digest of all records, memberships as records of kind 2, staging for one copy. What
 /// it holds survives the links that use it, as a disk would. Deterministic by its seed.
 class FakeLinkStore final : public LinkStore {
   public:
-    static constexpr std::uint16_t user_kind = 1;
-    static constexpr std::uint16_t member_kind = 2;
-
-    struct Row {
-        LogSeq seq{};
-        Bytes sealed;
-        Bytes handles;
-        friend bool operator==(const Row&, const Row&) = default;
-    };
-    using Rows = std::map<RecordKey, Row>;
+    using Row = FakeRow;
+    using Rows = FakeRows;
     struct Invitation {
         InvitationId id;
         Secret psk;

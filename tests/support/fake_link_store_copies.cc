@@ -2,11 +2,8 @@
 #include <utility>
 
 #include "support/fake_link_store.h"
-#include "support/fake_log.h"
 
 namespace countersign::testing {
-
-using namespace fake_log;
 
 // LinkStore: copies.
 

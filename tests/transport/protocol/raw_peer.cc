@@ -109,7 +109,9 @@ wire::Hello RawPeer::hello() const {
 
 void RawPeer::greet() {
     send(hello());
-    send(wire::Designations{});
+    wire::Designations all;
+    for (const auto& each : self_->designations()) all.statements.push_back(each.statement);
+    send(all);
 }
 
 std::optional<errc> RawPeer::goodbye() const {
