@@ -63,6 +63,7 @@ Hall::Hall(Options options, sqlite::Directory directory)
 
 Hall::~Hall() {
     if (gate_) gate_->close();
+    queue_.catch_up();
     {
         std::unique_lock guard(calls_mutex_);
         calls_ended_.wait(guard, [&] { return calls_ == 0; });

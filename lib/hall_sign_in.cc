@@ -46,11 +46,20 @@ class Hall::Attempt final : public accounts::SignInGround,
         }
     }
 
-    /// Goes on until something must be waited for; what is waited for calls this again, on a thread
-    /// of run_blocking.
+    /// Goes through it in tasks of run_blocking, none of which waits for another.
     void run_on(Handler handler) {
         handler_ = std::move(handler);
-        go_on();
+        resume();
+    }
+
+    /// A task may have been dropped, as when the application ends: what it held goes back.
+    ~Attempt() override {
+        if (holds_memory_) hall_.gate_->release(admitted_, hall_.now().monotonic);
+        if (auto held = machine_.abandon()) {
+            hall_.gate_->release(std::move(held->reservation),
+                                 standing_reader(held->credential),
+                                 hall_.now().monotonic);
+        }
     }
 
     const accounts::Subject& subject() const noexcept { return machine_.subject(); }
@@ -134,6 +143,7 @@ class Hall::Attempt final : public accounts::SignInGround,
 
     void hash() {
         machine_.hash();
+        holds_memory_ = false;
         hall_.gate_->release(admitted_, hall_.now().monotonic);
         machine_.hashed();
     }
@@ -157,8 +167,10 @@ class Hall::Attempt final : public accounts::SignInGround,
     }
     void wait_for(Machine::Admit& need) {
         admitted_ = need.bytes;
-        machine_.admitted(
-            hall_.gate_->wait_admitted(source_, need.bytes, deadline_, hall_.now().monotonic));
+        auto answer =
+            hall_.gate_->wait_admitted(source_, need.bytes, deadline_, hall_.now().monotonic);
+        holds_memory_ = answer.has_value();
+        machine_.admitted(std::move(answer));
     }
     void wait_for(Machine::Hash&) { hash(); }
     void wait_for(Machine::Write& need) {
@@ -167,7 +179,8 @@ class Hall::Attempt final : public accounts::SignInGround,
     void wait_for(Machine::Release& need) { release(need); }
     void wait_for(Machine::Done&) {}
 
-    // Called back. Each returns whether the attempt can go on at once.
+    // Called back, on a thread that may block for a hash. Each returns whether the attempt can go
+    // on at once.
     void go_on() {
         for (;;) {
             auto need = machine_.next(hall_.judged_time());
@@ -209,19 +222,18 @@ class Hall::Attempt final : public accounts::SignInGround,
                                                deadline_,
                                                hall_.now().monotonic,
                                                [self = shared_from_this()](Result<void> answer) {
+                                                   self->holds_memory_ = answer.has_value();
                                                    self->machine_.admitted(std::move(answer));
                                                    self->resume();
                                                });
         if (queued && *queued) return false;
+        holds_memory_ = queued.has_value();
         machine_.admitted(queued ? Result<void>() : Result<void>(queued.error()));
         return true;
     }
     bool begin(Machine::Hash&) {
-        hall_.run_blocking([self = shared_from_this()] {
-            self->hash();
-            self->go_on();
-        });
-        return false;
+        hash();
+        return true;
     }
     bool begin(Machine::Write& need) {
         hall_.queue_.commit_async(
@@ -246,6 +258,7 @@ class Hall::Attempt final : public accounts::SignInGround,
     const Instant deadline_;
     Machine machine_;
     std::size_t admitted_ = 0;
+    bool holds_memory_ = false;
     Handler handler_;
 };
 
@@ -358,8 +371,15 @@ void Hall::rehash(const PoolView& pool, const accounts::Subject& subject, const 
     const auto time = now().monotonic;
     const std::size_t bytes = sealing::memory_of(hash_cost(pool.settings));
     // Without a free place the next success will do it.
-    const auto queued = gate_->admit(own_source_, bytes, time, time, [](Result<void>) {});
-    if (!queued || *queued) return;
+    const auto queued = gate_->admit(
+        own_source_, bytes, time + options_.deadline, time, [this, bytes](Result<void> place) {
+            if (place) gate_->release(bytes, now().monotonic);  // came while it was given up
+        });
+    if (!queued) return;
+    if (*queued) {
+        gate_->cancel(**queued, time);
+        return;
+    }
     std::array<std::byte, sealing::argon2_salt_size> salt;
     environment_->random(salt);
     auto hash = sealing::hash_password(normal, hash_cost(pool.settings), salt);

@@ -5,7 +5,9 @@
 #include "accounts/otpauth.h"
 #include "accounts/password_policy.h"
 #include "accounts/precis.h"
+#include "accounts/unicode.h"
 #include "hall.h"
+#include "log/batch.h"
 #include "pool_settings.h"
 #include "records/codec.h"
 #include "records/uuid.h"
@@ -55,11 +57,17 @@ User to_user(UserId id, RealmId realm, LogSeq seq, const records::User& record) 
     return user;
 }
 
+bool is_control(accounts::CodePoint c) {
+    return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
 Result<void> check_display_name(std::string_view name) {
     if (name.size() > display_name_limit) {
         return Error(errc::invalid_argument, "a display name has at most 512 bytes");
     }
-    if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; })) {
+    const auto text = accounts::CodePoints::decode(name);
+    if (!text) return Error(errc::invalid_argument, "a display name is UTF-8");
+    if (std::ranges::any_of(text->view(), is_control)) {
         return Error(errc::invalid_argument, "a display name holds no control characters");
     }
     return {};
@@ -165,6 +173,16 @@ std::vector<Result<UserId>> Hall::create_users(std::vector<NewUser> users) {
     std::vector<Result<UserId>> results;
     std::vector<Write> writes;
     std::vector<std::size_t> places;  // of each write's user
+    const auto commit = [&] {
+        const auto outcomes = queue_.commit_all(std::exchange(writes, {}));
+        for (std::size_t i = 0; i < outcomes.size(); ++i) {
+            if (!outcomes[i]) results[places[i]] = outcomes[i].error();
+        }
+        places.clear();
+    };
+    // No more at once than a batch holds, nor than the queue takes beside other callers.
+    const std::size_t most =
+        std::clamp<std::size_t>(options_.commit_queue / 2, 1, log::batch_changes_limit);
     for (auto& user : users) {
         auto command = to_command(**pool, user);
         if (!command) {
@@ -174,11 +192,9 @@ std::vector<Result<UserId>> Hall::create_users(std::vector<NewUser> users) {
         places.push_back(results.size());
         results.push_back(command->id);
         writes.push_back({.rows = {}, .execute = executing(std::move(*command))});
+        if (writes.size() == most) commit();
     }
-    const auto outcomes = queue_.commit_all(std::move(writes));
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
-        if (!outcomes[i]) results[places[i]] = outcomes[i].error();
-    }
+    commit();
     return results;
 }
 

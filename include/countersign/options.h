@@ -58,7 +58,8 @@ struct Options {
 
     /// Clocks, randomness and files; none: the machine's.
     std::shared_ptr<Environment> environment;
-    /// For the forms of calls that take a handler; none: tasks run at once on the calling thread.
+    /// For the forms of calls that take a handler; none: they do all on the calling thread. A store
+    /// waits for these tasks before it goes: they must run on other threads, or have been dropped.
     RunBlocking run_blocking;
     EventHandler on_event;
 

@@ -305,7 +305,7 @@ void SignInMachine::written(Result<LogSeq> answer) {
     phase_ = Phase::release;
 }
 
-SignInMachine::Need SignInMachine::give_back() {
+SignInMachine::Release SignInMachine::give_back() {
     return Release{.reservation = *std::exchange(reservation_, std::nullopt),
                    .credential = *credential_,
                    .of_codes = *credential_ != *password_credential_};
@@ -317,16 +317,21 @@ void SignInMachine::released(std::optional<std::uint32_t> tries_left) {
     phase_ = Phase::done;
 }
 
+std::optional<SignInMachine::Release> SignInMachine::abandon() {
+    if (!reservation_) return std::nullopt;
+    return give_back();
+}
+
 SignInMachine::Need SignInMachine::finish(Verdict verdict) {
     result_.verdict = verdict;
     phase_ = reservation_ ? Phase::release : Phase::done;
-    return reservation_ ? give_back() : Need{Done{std::move(result_)}};
+    return reservation_ ? Need{give_back()} : Need{Done{std::move(result_)}};
 }
 
 SignInMachine::Need SignInMachine::finish(Error error) {
     failure_ = std::move(error);
     phase_ = reservation_ ? Phase::release : Phase::done;
-    return reservation_ ? give_back() : Need{Done{*failure_}};
+    return reservation_ ? Need{give_back()} : Need{Done{*failure_}};
 }
 
 }  // namespace countersign::accounts

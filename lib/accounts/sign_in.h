@@ -120,6 +120,8 @@ class SignInMachine {
 
     const SignIn& attempt() const noexcept { return attempt_; }
     const Subject& subject() const noexcept { return subject_; }
+    /// The attempt goes no further: what is to be given back.
+    std::optional<Release> abandon();
     /// In its normal form, where it has one.
     const Secret& password() const noexcept { return password_; }
 
@@ -149,7 +151,7 @@ class SignInMachine {
                             UnixTime now);
     Need finish(Verdict verdict);
     Need finish(Error error);
-    Need give_back();
+    Release give_back();
 
     SignIn attempt_;
     SignInGround& ground_;

@@ -55,7 +55,8 @@ class CommitQueue {
 
     /// Returns at once; `done` is called once, on the thread that led the commit, or on this one
     /// with errc::overloaded; it must not call `commit`, which would wait for its own thread. To
-    /// lead is a task for `run_blocking`, and goes on while asynchronous callers wait.
+    /// lead is a task for `run_blocking`, and goes on while asynchronous callers wait; until it
+    /// begins, a caller of `commit` leads instead.
     void commit_async(Write write,
                       RunBlocking run_blocking,
                       std::move_only_function<void(Outcome)> done) {
@@ -63,13 +64,25 @@ class CommitQueue {
         const auto waiter = std::make_shared<Waiter>(std::move(write));
         waiter->handler = std::move(done);
         waiter->told_to_lead = [this, run_blocking = std::move(run_blocking)] {
-            run_blocking([this] { lead(true); });
+            run_blocking([this] {
+                if (take_the_lead()) lead(true);
+            });
         };
         waiter->decided = [raw = waiter.get()] { raw->handler(std::move(raw->write.outcome)); };
         enter({waiter});
     }
 
+    /// Commits what waits for a task that has not begun and may never.
+    void catch_up() {
+        if (take_the_lead()) lead(false);
+    }
+
   private:
+    enum class Lead {
+        free,
+        offered,  ///< a task is on its way that will lead, unless another caller is there first
+        taken,
+    };
     struct Waiter {
         explicit Waiter(Write moved) : write(std::move(moved)) {}
         Write write;
@@ -105,7 +118,14 @@ class CommitQueue {
             for (; entered < waiters.size() && waiting_.size() < limit_; ++entered) {
                 waiting_.push_back(waiters[entered]);
             }
-            if (entered != 0 && !std::exchange(led_, true)) leader = waiters.front();
+            // A caller that waits on its own thread does not wait for a task to begin as well: its
+            // thread may be the one that the task is to run on.
+            const bool is_own_thread = !waiters.front()->handler;
+            if (entered != 0 &&
+                (lead_ == Lead::free || (lead_ == Lead::offered && is_own_thread))) {
+                leader = waiters.front();
+                lead_ = is_own_thread ? Lead::taken : Lead::offered;
+            }
         }
         if (leader) leader->told_to_lead();
         for (std::size_t i = entered; i < waiters.size(); ++i) {
@@ -125,8 +145,24 @@ class CommitQueue {
     std::shared_ptr<Waiter> successor(bool ends) {
         const std::lock_guard guard(mutex_);
         if (!waiting_.empty()) return waiting_.front();
-        if (ends) led_ = false;
+        if (ends) lead_ = Lead::free;
         return nullptr;
+    }
+
+    /// What a task does that was told to lead, perhaps some time ago.
+    bool take_the_lead() {
+        const std::lock_guard guard(mutex_);
+        if (lead_ != Lead::offered) return false;
+        lead_ = Lead::taken;
+        return true;
+    }
+
+    void offer_the_lead(Waiter& next) {
+        {
+            const std::lock_guard guard(mutex_);
+            lead_ = Lead::offered;
+        }
+        next.told_to_lead();
     }
 
     static void tell_outcomes(const std::vector<std::shared_ptr<Waiter>>& group) {
@@ -155,7 +191,8 @@ class CommitQueue {
             tell_outcomes(group);
             next = successor(true);
             if (!next) return;
-            if (!next->handler || !on_application_thread) return next->told_to_lead();
+            if (!next->handler) return next->told_to_lead();
+            if (!on_application_thread) return offer_the_lead(*next);
         }
     }
 
@@ -163,7 +200,7 @@ class CommitQueue {
     const std::size_t limit_;
     std::mutex mutex_;
     std::deque<std::shared_ptr<Waiter>> waiting_;
-    bool led_ = false;  ///< someone commits, or has been told to
+    Lead lead_ = Lead::free;
 };
 
 }  // namespace countersign::log

@@ -7,6 +7,7 @@
 
 #include "accounts/otpauth.h"
 #include "sqlite/database.h"
+#include "sqlite/statement.h"
 
 namespace countersign::testing {
 namespace {
@@ -113,6 +114,19 @@ void StorePlace::plant(const char* sql) const {
     REQUIRE(file);
     const auto done = file->execute(sql);
     if (!done) FAIL(done.error().message());
+}
+
+std::int64_t StorePlace::ask(const char* sql) const {
+    auto file = sqlite::Database::open(database(), {.read_only = true});
+    REQUIRE(file);
+    auto statement = file->prepare(sql);
+    if (!statement) FAIL(statement.error().message());
+    auto rows = statement->query();
+    REQUIRE(rows);
+    const auto found = rows->next();
+    REQUIRE(found);
+    REQUIRE(*found);
+    return rows->integer(0);
 }
 
 StoreState state_of(Store& store) {

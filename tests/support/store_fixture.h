@@ -56,6 +56,8 @@ struct StorePlace {
     void copy_files(const std::string& path) const;
     /// Runs SQL on the store's file, behind the back of the store, which must be closed.
     void plant(const char* sql) const;
+    /// The number that a query on the store's file gives.
+    std::int64_t ask(const char* sql) const;
 };
 
 /// What a failed call must leave as it was.
