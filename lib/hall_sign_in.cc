@@ -66,9 +66,13 @@ class Hall::Attempt final : public accounts::SignInGround,
 
     // SignInGround
     Result<accounts::Subject> find(const std::string& name) override {
+        if (hall_.damaged_) return damaged();
         return hall_.find_subject(pool_, name);
     }
-    Result<accounts::Subject> find(UserId user) override { return hall_.find_subject(pool_, user); }
+    Result<accounts::Subject> find(UserId user) override {
+        if (hall_.damaged_) return damaged();
+        return hall_.find_subject(pool_, user);
+    }
     const records::PoolSettings& settings() const override { return pool_->settings; }
     Result<bool> has_failures(const attempts::CredentialId& credential) override {
         const auto standing = hall_.read_standing(*pool_, credential);
@@ -263,13 +267,12 @@ class Hall::Attempt final : public accounts::SignInGround,
 };
 
 Result<SignInResult> Hall::authenticate(SignIn attempt) {
-    if (damaged_) return damaged();
     return Attempt(*this, std::move(attempt), accounts::SignInMachine::Purpose::sign_in).run();
 }
 
 void Hall::authenticate(SignIn attempt,
                         std::move_only_function<void(Result<SignInResult>)> handler) {
-    if (damaged_) return handler(damaged());
+    if (!options_.run_blocking) return handler(authenticate(std::move(attempt)));
     const auto running = std::make_shared<Attempt>(
         *this, std::move(attempt), accounts::SignInMachine::Purpose::sign_in);
     running->run_on(std::move(handler));

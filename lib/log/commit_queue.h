@@ -43,6 +43,7 @@ class CommitQueue {
     /// are in the order of `writes`.
     std::vector<Outcome> commit_all(std::vector<Write> writes) {
         std::vector<Outcome> outcomes;
+        if (writes.empty()) return outcomes;
         std::vector<std::shared_ptr<Waiter>> waiters;
         for (auto& write : writes) {
             waiters.push_back(std::make_shared<Waiter>(std::move(write)));
