@@ -4,9 +4,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "countersign/authentication.h"
 #include "countersign/error.h"
+#include "countersign/links.h"
 #include "countersign/lockout.h"
 #include "countersign/log.h"
 #include "countersign/nodes.h"
@@ -14,6 +16,24 @@
 #include "countersign/users.h"
 
 namespace countersign {
+
+/// Where a store is on its way into the pool.
+enum class Stage : std::uint8_t {
+    joining,  ///< keys were made; not a member yet
+    copying,  ///< a member; the first copy is not proved yet, and nothing can be asked of it
+    ready,    ///< in the log: signs people in
+    removed,  ///< no member any more: signs nobody in
+};
+/// "joining", "copying", "ready" or "removed".
+const char* name(Stage stage) noexcept;
+
+/// A link of the process that serves this directory, as it last said.
+struct LinkInfo {
+    NodeId node;
+    std::string name;
+    LinkStatus::State state{};
+    LogSeq acked_seq{};  ///< the peer holds everything up to here durably
+};
 
 /// Who and where a store is.
 struct Status {
@@ -28,6 +48,10 @@ struct Status {
     LogSeq seq{};
     std::string digest;  ///< what the last batch signs, in hexadecimal
     std::uint64_t users = 0;
+    Stage stage{};
+    std::optional<milliseconds> data_age;  ///< none: unknown (the clock is behind the time floor)
+    bool served = false;          ///< a process keeps links
+    std::vector<LinkInfo> links;  ///< of that process; empty when none serves
     bool restored = false;       ///< this directory is a copy, or came from a backup
     bool root_key_here = false;  ///< the root key's file still lies beside the directory
     std::string key_provider;    ///< what the provider says of itself
@@ -43,7 +67,14 @@ class Store {
     /// errc::store_exists, errc::invalid_argument (naming the option), errc::not_found (the parent
     /// directory), errc::key_unavailable, errc::disk_full, errc::read_only, errc::io_error.
     static Result<Store> create(Options options);
-    /// Opens what `create` or `join` made.
+    /// Makes the directory of a new node with keys of its own, which never leave it, or takes up one
+    /// where joining had begun. Nothing is sent: `links()` says what to connect to, and the node is
+    /// in the pool once `stage()` is Stage::ready (asio.h: `join` does it all). Durable on return.
+    /// Errors: errc::invalid_invitation, errc::store_exists (a store that is a member already, or
+    /// one that was made for another pool), and as `create`.
+    static Result<Store> join(Options options, const Secret& invitation);
+    /// Opens what `create` or `join` made. Where nobody has admitted the node yet, only `join`
+    /// does, with the invitation: errc::not_a_member.
     /// Errors: errc::not_a_store, errc::newer_format, errc::wrong_key, errc::key_unavailable,
     /// errc::insecure_key_file, errc::corrupt, errc::read_only, errc::io_error.
     static Result<Store> open(Options options);
@@ -65,7 +96,11 @@ class Store {
     Lockout lockout();
     Log log();
     Nodes nodes();
+    Links links();
 
+    /// Where this store is on its way into the pool. Until Stage::ready, every call but `status`,
+    /// `rewrap`, `run_due` and those of `links()` is errc::not_a_member.
+    Stage stage() const;
     Result<Status> status();
     /// Wraps this node's master key anew, with another provider or the same after its key changed.
     /// Durable on return; the old provider opens nothing any more.

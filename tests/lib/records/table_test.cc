@@ -164,7 +164,7 @@ TEST_CASE("table: each handle: in order, from a cursor on") {
     CHECK(rows == expected);
     rows.clear();
     REQUIRE(node.ledger.reader.each_handle(expected[1], collect));
-    CHECK(rows == std::vector(&expected[2], &expected[4]));
+    CHECK(rows == std::vector(expected.begin() + 2, expected.end()));
 }
 
 TEST_CASE("table: a handle that lies there already: corrupt, and not written") {
