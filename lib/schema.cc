@@ -4,6 +4,7 @@
 
 #include "attempts/tables.h"
 #include "log/batch_table.h"
+#include "log/staging.h"
 #include "membership/designations.h"
 #include "membership/identity.h"
 #include "records/table.h"
@@ -12,8 +13,8 @@ namespace countersign {
 
 std::span<const sqlite::Migration> schema() {
     static const std::string first = std::string(records::schema_sql) + log::schema_sql +
-                                     membership::schema_sql + membership::identity_schema_sql +
-                                     attempts::schema_sql;
+                                     log::staging_schema_sql() + membership::schema_sql +
+                                     membership::identity_schema_sql + attempts::schema_sql;
     static const sqlite::Migration migrations[] = {{.version = 1, .sql = first.c_str()}};
     return migrations;
 }

@@ -1,10 +1,6 @@
 #include "log/accept.h"
 
-#include <string>
-#include <utility>
-#include <vector>
-
-#include "log/author.h"
+#include "log/run.h"
 
 namespace countersign::log {
 namespace {
@@ -30,64 +26,6 @@ Result<std::size_t> held(Ledger& ledger, std::span<const SignedBatch> batches, L
     return count;
 }
 
-Result<void> check_sequence(std::span<const SignedBatch> run, LogSeq head) {
-    for (std::uint64_t due = value(head) + 1; const auto& batch : run) {
-        if (value(batch.place.seq) != due) {
-            return Error(errc::chain_gap,
-                         described(batch.place.seq) + " came where batch " + std::to_string(due) +
-                             " was due");
-        }
-        ++due;
-    }
-    return {};
-}
-
-struct Proved {
-    Batch batch;
-    sealing::Hash256 hash;
-};
-
-/// Decodes a run from its last batch to its first: each is proved, by signature or by the chain of
-/// the one behind it, before a byte of it is decoded.
-Result<std::vector<Proved>> prove(Ledger& ledger, std::span<const SignedBatch> run) {
-    std::vector<Proved> proved(run.size());
-    for (std::size_t i = run.size(); i-- > 0;) {
-        const bool last = i + 1 == run.size();
-        if (last || !same_designation(run[i].place, run[i + 1].place)) {
-            auto authored = check_author(ledger.designations, run[i]);
-            if (!authored) return authored.error();
-        }
-        const auto hash = run[i].hash();
-        if (!last && proved[i + 1].batch.previous != hash) {
-            return Error(errc::chain_gap,
-                         described(run[i + 1].place.seq) + " follows another batch");
-        }
-        auto batch = decode(run[i]);
-        if (!batch) return batch.error();
-        if (batch->pool != ledger.pool) return Error(errc::wrong_pool, described(run[i].place.seq));
-        proved[i] = {std::move(*batch), hash};
-    }
-    return proved;
-}
-
-Result<void> check_follows(Ledger& ledger,
-                           const Head& head,
-                           const Proved& next,
-                           Successors& successors) {
-    const Batch& batch = next.batch;
-    auto placed = check_succession(ledger.designations, head, batch.place);
-    if (!placed) return placed;
-    auto within = successors.check(batch.place, next.hash);
-    if (!within) return within;
-    if (batch.previous != head.hash) {
-        return Error(errc::fork, described(batch.place.seq) + " continues another branch");
-    }
-    if (batch.time < head.time) {
-        return Error(errc::malformed, described(batch.place.seq) + " is older than the one before");
-    }
-    return {};
-}
-
 }  // namespace
 
 Result<Head> accept(Ledger& ledger, std::span<const SignedBatch> batches) {
@@ -97,14 +35,14 @@ Result<Head> accept(Ledger& ledger, std::span<const SignedBatch> batches) {
     if (!skip) return skip.error();
     const auto run = batches.subspan(*skip);
     if (run.empty()) return head;
-    if (auto due = check_sequence(run, head->place.seq); !due) return due.error();
-    const auto proved = prove(ledger, run);
+    if (auto due = check_sequence(run, next(head->place.seq)); !due) return due.error();
+    const auto proved = prove(ledger.designations, ledger.pool, run);
     if (!proved) return proved.error();
 
     Successors successors(ledger.designations);
     for (std::size_t i = 0; i < run.size(); ++i) {
         const Batch& batch = (*proved)[i].batch;
-        auto follows = check_follows(ledger, *head, (*proved)[i], successors);
+        auto follows = check_follows(ledger.designations, *head, (*proved)[i], successors);
         if (!follows) return follows.error();
         for (const auto& change : batch.changes) {
             auto applied = ledger.apply(change, batch.place.seq, head->digest);

@@ -46,20 +46,21 @@ Result<SignedBatch> to_batch(const sqlite::Rows& rows) {
 
 // bytes_through counts this batch and all before it that the store has had, so that what a stretch
 // of the log holds is the difference of two rows.
-Result<BatchTable> BatchTable::prepare(sqlite::Database& database) {
+Result<BatchTable> BatchTable::prepare(sqlite::Database& database, std::string_view tables) {
     auto statements = sqlite::Statements<Query>::prepare(
         database,
         {{{Query::put,
-           "INSERT INTO batch"
+           "INSERT INTO $batch"
            " (seq, root_term, epoch, node, time, bytes_through, signature, bytes)"
            " VALUES (?1, ?2, ?3, ?4, ?5, length(?7) +"
-           " coalesce((SELECT bytes_through FROM batch WHERE seq = ?1 - 1), 0), ?6, ?7)"},
+           " coalesce((SELECT bytes_through FROM $batch WHERE seq = ?1 - 1), 0), ?6, ?7)"},
           {Query::get,
-           "SELECT root_term, epoch, node, seq, signature, bytes FROM batch WHERE seq = ?"},
-          {Query::first, "SELECT min(seq) FROM batch"},
-          {Query::last, "SELECT max(seq) FROM batch"},
-          {Query::row, "SELECT time, length(bytes), bytes_through FROM batch WHERE seq = ?"},
-          {Query::erase, "DELETE FROM batch WHERE seq <= ?"}}});
+           "SELECT root_term, epoch, node, seq, signature, bytes FROM $batch WHERE seq = ?"},
+          {Query::first, "SELECT min(seq) FROM $batch"},
+          {Query::last, "SELECT max(seq) FROM $batch"},
+          {Query::row, "SELECT time, length(bytes), bytes_through FROM $batch WHERE seq = ?"},
+          {Query::erase, "DELETE FROM $batch WHERE seq <= ?"}}},
+        tables);
     if (!statements) return statements.error();
     return BatchTable(std::move(*statements));
 }

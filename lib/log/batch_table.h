@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "countersign/error.h"
 
@@ -14,10 +15,10 @@ namespace countersign::log {
 extern const char* const schema_sql;
 
 /// The table `batch`: the signed batches of the branch that this store holds, one per seq, from
-/// some first one that retention left up to the head.
+/// some first one that retention left up to the head. `tables` is the prefix of its name.
 class BatchTable {
   public:
-    static Result<BatchTable> prepare(sqlite::Database& database);
+    static Result<BatchTable> prepare(sqlite::Database& database, std::string_view tables = {});
 
     /// `time` is the batch's own, by which retention counts its age.
     Result<void> put(const SignedBatch& batch, UnixTime time);

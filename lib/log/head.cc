@@ -22,13 +22,14 @@ Result<Head> to_head(const sqlite::Rows& rows) {
 
 }  // namespace
 
-Result<HeadRow> HeadRow::prepare(sqlite::Database& database) {
+Result<HeadRow> HeadRow::prepare(sqlite::Database& database, std::string_view tables) {
     auto statements = sqlite::Statements<Query>::prepare(
         database,
-        {{{Query::read, "SELECT root_term, epoch, node, seq, hash, time, digest FROM head"},
+        {{{Query::read, "SELECT root_term, epoch, node, seq, hash, time, digest FROM $head"},
           {Query::write,
-           "INSERT OR REPLACE INTO head (one, root_term, epoch, node, seq, hash, time, digest)"
-           " VALUES (1, ?, ?, ?, ?, ?, ?, ?)"}}});
+           "INSERT OR REPLACE INTO $head (one, root_term, epoch, node, seq, hash, time, digest)"
+           " VALUES (1, ?, ?, ?, ?, ?, ?, ?)"}}},
+        tables);
     if (!statements) return statements.error();
     return HeadRow(std::move(*statements));
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "countersign/error.h"
 
 #include "log/batch.h"
@@ -18,10 +20,10 @@ struct Head {
 };
 
 /// The table `head`: one row, read first and written last in every transaction that changes
-/// records.
+/// records. `tables` is the prefix of its name.
 class HeadRow {
   public:
-    static Result<HeadRow> prepare(sqlite::Database& database);
+    static Result<HeadRow> prepare(sqlite::Database& database, std::string_view tables = {});
     /// The head of an empty log where there is no row yet.
     Result<Head> read();
     Result<void> write(const Head& head);

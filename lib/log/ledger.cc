@@ -6,14 +6,15 @@ namespace countersign::log {
 
 Result<Ledger> Ledger::prepare(sqlite::Database& database,
                                PoolId pool,
-                               sealing::KeyView digest_key) {
-    auto reader = records::Reader::prepare(database);
+                               sealing::KeyView digest_key,
+                               std::string_view tables) {
+    auto reader = records::Reader::prepare(database, tables);
     if (!reader) return reader.error();
-    auto writer = records::Writer::prepare(database);
+    auto writer = records::Writer::prepare(database, tables);
     if (!writer) return writer.error();
-    auto head = HeadRow::prepare(database);
+    auto head = HeadRow::prepare(database, tables);
     if (!head) return head.error();
-    auto batches = BatchTable::prepare(database);
+    auto batches = BatchTable::prepare(database, tables);
     if (!batches) return batches.error();
     auto designations = membership::Designations::prepare(database);
     if (!designations) return designations.error();
@@ -29,10 +30,23 @@ Result<Ledger> Ledger::prepare(sqlite::Database& database,
 Result<void> Ledger::apply(const records::Change& change, LogSeq seq, Digest& digest) {
     const auto before = reader.get(change.name);
     if (!before) return before.error();
-    if (auto written = writer.write(change, seq, *before); !written) return written;
-    if (*before) {
-        digest.subtract(
-            hash_row(change.name, (*before)->seq, (*before)->sealed, (*before)->handles));
+    return replace(*before, change, seq, digest);
+}
+
+Result<void> Ledger::apply_if_newer(const records::Change& change, LogSeq seq, Digest& digest) {
+    const auto before = reader.get(change.name);
+    if (!before) return before.error();
+    if (*before && (*before)->seq >= seq) return {};
+    return replace(*before, change, seq, digest);
+}
+
+Result<void> Ledger::replace(const std::optional<records::StoredRecord>& before,
+                             const records::Change& change,
+                             LogSeq seq,
+                             Digest& digest) {
+    if (auto written = writer.write(change, seq, before); !written) return written;
+    if (before) {
+        digest.subtract(hash_row(change.name, before->seq, before->sealed, before->handles));
     }
     if (change.put) digest.add(hash_row(change.name, seq, change.put->sealed, change.put->handles));
     return {};

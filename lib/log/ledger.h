@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "log/batch_table.h"
 #include "log/digest.h"
 #include "log/head.h"
@@ -19,12 +22,22 @@ struct Ledger {
     BatchTable batches;
     membership::Designations designations;
 
+    /// `tables` is the prefix of the names of all tables but `designation`.
     static Result<Ledger> prepare(sqlite::Database& database,
                                   PoolId pool,
-                                  sealing::KeyView digest_key);
+                                  sealing::KeyView digest_key,
+                                  std::string_view tables = {});
 
     /// Puts or erases one record as batch `seq` does, and moves `digest` along.
     Result<void> apply(const records::Change& change, LogSeq seq, Digest& digest);
+    /// The same, unless `seq` or a later batch has written the record already.
+    Result<void> apply_if_newer(const records::Change& change, LogSeq seq, Digest& digest);
+
+  private:
+    Result<void> replace(const std::optional<records::StoredRecord>& before,
+                         const records::Change& change,
+                         LogSeq seq,
+                         Digest& digest);
 };
 
 }  // namespace countersign::log

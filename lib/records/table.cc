@@ -17,9 +17,9 @@ CREATE TABLE record (
     id BLOB NOT NULL CHECK (length(id) = 16),
     seq INTEGER NOT NULL,
     sealed BLOB NOT NULL,
-    handles BLOB NOT NULL CHECK (length(handles) % 16 = 0)
+    handles BLOB NOT NULL CHECK (length(handles) % 16 = 0),
+    UNIQUE (kind, id)
 ) STRICT;
-CREATE UNIQUE INDEX record_name ON record (kind, id);
 CREATE TABLE handle (
     value BLOB NOT NULL CHECK (length(value) = 16),
     kind INTEGER NOT NULL,
@@ -32,13 +32,6 @@ namespace {
 
 /// Below every stored kind, so that a cursor there stands before the first row.
 constexpr std::int64_t before_all_kinds = -1;
-
-Result<std::vector<Handle>> to_handles(BytesView bytes) {
-    if (bytes.size() % Handle::size != 0) return Error(errc::corrupt, "a record's handles");
-    std::vector<Handle> handles(bytes.size() / Handle::size);
-    if (!bytes.empty()) std::memcpy(handles.data(), bytes.data(), bytes.size());
-    return handles;
-}
 
 /// The columns `seq, sealed, handles`, from `first` on.
 Result<StoredRecord> to_record(const sqlite::Rows& rows, int first) {
@@ -66,20 +59,28 @@ BytesView as_bytes(const std::vector<Handle>& handles) noexcept {
     return std::as_bytes(std::span(handles));
 }
 
-Result<Reader> Reader::prepare(sqlite::Database& database) {
+Result<std::vector<Handle>> to_handles(BytesView bytes) {
+    if (bytes.size() % Handle::size != 0) return Error(errc::corrupt, "a record's handles");
+    std::vector<Handle> handles(bytes.size() / Handle::size);
+    if (!bytes.empty()) std::memcpy(handles.data(), bytes.data(), bytes.size());
+    return handles;
+}
+
+Result<Reader> Reader::prepare(sqlite::Database& database, std::string_view tables) {
     auto statements = sqlite::Statements<Query>::prepare(
         database,
-        {{{Query::get, "SELECT seq, sealed, handles FROM record WHERE kind = ? AND id = ?"},
-          {Query::find, "SELECT id FROM handle WHERE value = ? AND kind = ? ORDER BY id"},
+        {{{Query::get, "SELECT seq, sealed, handles FROM $record WHERE kind = ? AND id = ?"},
+          {Query::find, "SELECT id FROM $handle WHERE value = ? AND kind = ? ORDER BY id"},
           {Query::each,
-           "SELECT kind, id, seq, sealed, handles FROM record WHERE (kind, id) > (?, ?)"
+           "SELECT kind, id, seq, sealed, handles FROM $record WHERE (kind, id) > (?, ?)"
            " ORDER BY kind, id"},
           {Query::each_handle,
-           "SELECT value, kind, id FROM handle WHERE (value, kind, id) > (?, ?, ?)"
+           "SELECT value, kind, id FROM $handle WHERE (value, kind, id) > (?, ?, ?)"
            " ORDER BY value, kind, id"},
-          {Query::number, "SELECT count(*) FROM record WHERE kind = ?"},
+          {Query::number, "SELECT count(*) FROM $record WHERE kind = ?"},
           // Users are the lowest kind, and all but a handful of the rows.
-          {Query::newest_of_pool, "SELECT max(seq) FROM record WHERE kind > 1"}}});
+          {Query::newest_of_pool, "SELECT max(seq) FROM $record WHERE kind > 1"}}},
+        tables);
     if (!statements) return statements.error();
     return Reader(std::move(*statements));
 }
@@ -155,16 +156,17 @@ Result<LogSeq> Reader::newest_of_pool() {
     return (*seq)->value_or(LogSeq{0});
 }
 
-Result<Writer> Writer::prepare(sqlite::Database& database) {
+Result<Writer> Writer::prepare(sqlite::Database& database, std::string_view tables) {
     auto statements = sqlite::Statements<Query>::prepare(
         database,
         {{{Query::insert,
-           "INSERT INTO record (kind, id, seq, sealed, handles) VALUES (?, ?, ?, ?, ?)"},
+           "INSERT INTO $record (kind, id, seq, sealed, handles) VALUES (?, ?, ?, ?, ?)"},
           {Query::update,
-           "UPDATE record SET seq = ?, sealed = ?, handles = ? WHERE kind = ? AND id = ?"},
-          {Query::erase, "DELETE FROM record WHERE kind = ? AND id = ?"},
-          {Query::add_handle, "INSERT INTO handle (value, kind, id) VALUES (?, ?, ?)"},
-          {Query::drop_handle, "DELETE FROM handle WHERE value = ? AND kind = ? AND id = ?"}}});
+           "UPDATE $record SET seq = ?, sealed = ?, handles = ? WHERE kind = ? AND id = ?"},
+          {Query::erase, "DELETE FROM $record WHERE kind = ? AND id = ?"},
+          {Query::add_handle, "INSERT INTO $handle (value, kind, id) VALUES (?, ?, ?)"},
+          {Query::drop_handle, "DELETE FROM $handle WHERE value = ? AND kind = ? AND id = ?"}}},
+        tables);
     if (!statements) return statements.error();
     return Writer(std::move(*statements));
 }

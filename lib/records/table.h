@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "countersign/error.h"
@@ -12,14 +13,15 @@
 
 namespace countersign::records {
 
-/// The tables `record` and `handle`, as `user_version` 1 of the file has them.
+/// The tables `record` and `handle`, as `user_version` 1 of the file has them. The file has other
+/// sets of the same tables, whose names have a prefix (log/staging.h).
 extern const char* const schema_sql;
 
 /// Looks records up through one database handle: in its open transaction, or in one of its own per
-/// call. Errors: errc::corrupt, errc::io_error.
+/// call. `tables` is the prefix of their names. Errors: errc::corrupt, errc::io_error.
 class Reader {
   public:
-    static Result<Reader> prepare(sqlite::Database& database);
+    static Result<Reader> prepare(sqlite::Database& database, std::string_view tables = {});
 
     Result<std::optional<StoredRecord>> get(const RecordName& name);
     /// Ids of the records of one kind that carry `handle`, ascending.
@@ -47,7 +49,7 @@ class Reader {
 /// Changes rows within the caller's transaction.
 class Writer {
   public:
-    static Result<Writer> prepare(sqlite::Database& database);
+    static Result<Writer> prepare(sqlite::Database& database, std::string_view tables = {});
 
     /// Puts or erases one record; `before` is what `Reader::get` has for it now. Handles that stay
     /// are not rewritten. Errors: errc::corrupt when the table of handles has what it should not.
@@ -62,5 +64,7 @@ class Writer {
 
 /// Handles as the column `handles` and the digest have them: 16 bytes each, one after the other.
 BytesView as_bytes(const std::vector<Handle>& handles) noexcept;
+/// Errors: errc::corrupt when the size is none of handles.
+Result<std::vector<Handle>> to_handles(BytesView bytes);
 
 }  // namespace countersign::records

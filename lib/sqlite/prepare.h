@@ -3,6 +3,7 @@
 #include <array>
 #include <cassert>
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -26,12 +27,15 @@ class Statements {
     /// Every name once, in the enum's order.
     using Texts = std::array<Text, static_cast<std::size_t>(Name::count)>;
 
-    static Result<Statements> prepare(Database& database, const Texts& texts) {
+    /// Each `$` in the texts stands for `prefix`: by it, one class serves several sets of tables.
+    static Result<Statements> prepare(Database& database,
+                                      const Texts& texts,
+                                      std::string_view prefix = {}) {
         Statements made;
         made.all_.reserve(texts.size());
         for (const Text& text : texts) {
             assert(static_cast<std::size_t>(text.name) == made.all_.size());
-            auto statement = database.prepare(text.sql);
+            auto statement = database.prepare(with_prefix(text.sql, prefix));
             if (!statement) return statement.error();
             made.all_.push_back(std::move(*statement));
         }
@@ -42,6 +46,11 @@ class Statements {
 
   private:
     Statements() = default;
+    static std::string with_prefix(std::string_view sql, std::string_view prefix) {
+        std::string text;
+        for (const char each : sql) each == '$' ? text += prefix : text += each;
+        return text;
+    }
     std::vector<Statement> all_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "log/batch_table.h"
+#include "log/staging.h"
 #include "membership/designations.h"
 #include "records/codec.h"
 #include "records/table.h"
@@ -18,7 +19,9 @@ sqlite::Database make_database(const std::string& path) {
     REQUIRE(database->execute("PRAGMA synchronous=OFF"));
     auto transaction = sqlite::Transaction::begin(*database);
     REQUIRE(transaction);
-    for (const char* sql : {records::schema_sql, log::schema_sql, membership::schema_sql}) {
+    const std::string staging = log::staging_schema_sql();
+    for (const char* sql :
+         {records::schema_sql, log::schema_sql, staging.c_str(), membership::schema_sql}) {
         REQUIRE(database->execute(sql));
     }
     REQUIRE(database->execute("PRAGMA application_id=1668507502"));
