@@ -204,7 +204,7 @@ def direction_fault(tree: Tree, side: str, room: str | None, target: str) -> str
     if first in (".", ".."):
         return "a path relative to the file; spell it from lib/ or transport/, as \"room/thing.h\""
     if first == "countersign":
-        if side == "lib" and rest in ("asio.h", "link.h", "simulation.h"):
+        if side == "lib" and rest in ("asio.h", "simulation.h"):
             return "lib/ works alone; what needs the transport belongs in transport/"
         return None
     if not slash:
