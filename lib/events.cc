@@ -1,6 +1,7 @@
 #include "countersign/events.h"
 
 #include "countersign/authentication.h"
+#include "countersign/store.h"
 
 namespace countersign {
 
@@ -34,12 +35,32 @@ const char* name(Event::Kind kind) noexcept {
             return "housekeeping_failed";
         case Event::Kind::disk_failed:
             return "disk_failed";
+        case Event::Kind::copy_refused:
+            return "copy_refused";
+        case Event::Kind::fork:
+            return "fork";
+        case Event::Kind::clone_suspected:
+            return "clone_suspected";
         case Event::Kind::invitation_made:
             return "invitation_made";
         case Event::Kind::node_joined:
             return "node_joined";
         case Event::Kind::node_removed:
             return "node_removed";
+    }
+    return "unknown";
+}
+
+const char* name(Stage stage) noexcept {
+    switch (stage) {
+        case Stage::joining:
+            return "joining";
+        case Stage::copying:
+            return "copying";
+        case Stage::ready:
+            return "ready";
+        case Stage::removed:
+            return "removed";
     }
     return "unknown";
 }

@@ -23,8 +23,12 @@
 #include "log/append.h"
 #include "log/commit_queue.h"
 #include "log/scrub.h"
+#include "log/staging.h"
+#include "membership/former_members.h"
 #include "membership/identity.h"
+#include "membership/invitation_text.h"
 #include "membership/members.h"
+#include "membership/sponsor.h"
 #include "sqlite/directory.h"
 #include "sqlite/marker.h"
 #include "sqlite/quick_check.h"
@@ -32,12 +36,22 @@
 
 namespace countersign {
 
+/// An invitation that may still let someone in.
+struct OpenInvitation {
+    RecordId id;
+    sealing::Key psk;
+    UnixTime expires{};
+    std::optional<NodeId> spent_by;  ///< that node may ask again: its answer can have been lost
+};
+
 /// What holds for the pool at one moment: replaced whole when one of the pool's own records
 /// changes.
 struct PoolView {
     LogSeq seq{};  ///< the head at which it was read
     records::PoolSettings settings;
     std::vector<membership::Member> members;
+    std::vector<membership::FormerMember> former_members;
+    std::vector<OpenInvitation> invitations;
     std::optional<records::Designation> designation;
     records::Sealer sealer;
 
@@ -50,7 +64,9 @@ struct PoolView {
 struct Readers {
     records::Reader records;
     log::HeadRow head;
+    log::BatchTable batches;
     membership::Designations designations;
+    membership::FormerMembers former_members;
     attempts::Tables attempts;
 
     static Result<Readers> prepare(sqlite::Database& database);
@@ -60,6 +76,8 @@ struct Readers {
 struct WritingHandle {
     sqlite::Database database;
     log::Ledger ledger;
+    log::Staging staging;
+    membership::FormerMembers former_members;
     attempts::Tables attempts;
 
     static Result<WritingHandle> open(const std::string& path,
@@ -78,12 +96,16 @@ struct Write {
 };
 
 /// The store's inside: owns the handles, the locks and the keys, reads the clock at each step, and
-/// brings the rooms together. Its parts: hall_create, hall_open (directory, keys, incarnation),
-/// hall_commit (group commit), hall_users, hall_codes, hall_sign_in, hall_lockout, hall_nodes,
-/// hall_log, hall_due (what falls due).
+/// brings the rooms together. Its parts: hall_create, hall_join, hall_open (directory, keys,
+/// incarnation), hall_view (what holds for the pool), hall_commit (group commit), hall_users,
+/// hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log, hall_due (what falls due),
+/// hall_replication (what links ask).
 class Hall {
   public:
+    class Replication;
+
     static Result<std::unique_ptr<Hall>> create(Options options);
+    static Result<std::unique_ptr<Hall>> join(Options options, const Secret& invitation);
     static Result<std::unique_ptr<Hall>> open(Options options);
     Hall(const Hall&) = delete;
     Hall& operator=(const Hall&) = delete;
@@ -91,6 +113,10 @@ class Hall {
 
     Result<void> rewrap(std::shared_ptr<KeyProvider> provider);
     Result<void> confirm_primary();
+
+    Stage stage() const noexcept { return stage_; }
+    const std::shared_ptr<Replication>& replication() const noexcept { return replication_; }
+    Result<std::unique_ptr<FileLock>> serve() { return directory_.serve(); }
 
     // hall_users
     Result<UserId> create_user(NewUser user);
@@ -157,21 +183,42 @@ class Hall {
     UnixTime judged_time() const;
     /// Whether the clock is near enough to judge codes by; tells of it when not.
     bool clock_is_sound() const;
+    /// Whether `wall` is not far below the time floor.
+    bool clock_is_near(UnixTime wall) const;
     void raise_time_floor(UnixTime time);
     Instant deadline(std::optional<milliseconds> patience) const;
     sealing::Entropy entropy() const;
     void tell(Event::Kind kind, std::string detail) const;
     void run_blocking(std::function<void()> task) const;
 
+    /// That this node is, or was, in the pool. Errors: errc::not_a_member.
+    Result<void> require_log() const;
+    /// That it is. Errors: errc::not_a_member.
+    Result<void> require_member() const;
+
     // hall_create
     /// Makes the pool and starts on it; on an error nothing of it is left. Under the directory's
     /// write lock.
     Result<void> make_pool();
+    /// What an unfinished `create` or `join` has made.
+    void remove_files();
+
+    // hall_join
+    /// Makes the directory of a node that nobody knows yet. Under the directory's write lock.
+    Result<void> make_joiner(const membership::InvitationText& invitation);
+    /// That this directory was made to join the same pool, and is not in it yet. Under the
+    /// directory's write lock.
+    Result<void> resume_joining(const membership::InvitationText& invitation);
 
     // hall_open
     static Result<void> check(const Options& options);
-    /// Opens everything. Under the directory's write lock.
+    /// Opens everything that the stage allows. Under the directory's write lock.
     Result<void> start();
+    /// Opens the keys, and the file with them.
+    Result<void> open_keys();
+    Result<void> open_files();
+    /// Once this node's own membership is in the log. Under the directory's write lock.
+    Result<void> enter_pool(std::shared_ptr<const PoolView> pool);
     Result<void> make_gates();
     Result<void> settle_incarnation();
     Result<void> begin_incarnation(const PoolView& pool, LogSeq head);
@@ -181,16 +228,31 @@ class Hall {
     /// directory's write lock.
     Result<void> recover_if_suspect();
     Result<sqlite::Database> open_reader() const;
-    Result<sqlite::ReaderPool<Readers>::Lease> reader() { return readers_->lease(); }
+    /// Errors besides the disk's: errc::not_a_member.
+    Result<sqlite::ReaderPool<Readers>::Lease> reader();
 
-    // hall_commit
+    // hall_view
     std::shared_ptr<const PoolView> view() const;
     void set_view(std::shared_ptr<const PoolView> view);
     Result<std::shared_ptr<const PoolView>> read_view(records::Reader& reader,
                                                       log::HeadRow& head,
-                                                      membership::Designations& designations) const;
+                                                      membership::Designations& designations,
+                                                      membership::FormerMembers& former) const;
+    /// As the writing handle's open transaction sees it.
+    Result<std::shared_ptr<const PoolView>> read_own_view();
+    /// What the open transaction has made of the pool, with who is no member any more noted in it.
+    Result<std::shared_ptr<const PoolView>> change_pool(const PoolView& before);
     /// The view, read again if another process has changed the pool's own records since.
     Result<std::shared_ptr<const PoolView>> current_view(Readers& readers);
+    /// The keys of `known`, and all that the records grant this node beyond them.
+    Result<std::shared_ptr<const sealing::Keyring>> read_keys(
+        records::Reader& reader,
+        const records::Sealer& pool,
+        std::shared_ptr<const sealing::Keyring> known) const;
+    /// Where a node stands whose log says this.
+    Stage stage_of(const PoolView& pool) const;
+
+    // hall_commit
     /// errc::not_primary, naming who writes, unless this node does.
     Result<std::shared_ptr<const PoolView>> writable();
     log::Appender::Execute executing(commands::Command command) const;
@@ -226,7 +288,7 @@ class Hall {
     Result<attempts::Standing> read_standing(const PoolView& pool,
                                              const attempts::CredentialId& credential);
     attempts::StepView step_view(std::chrono::seconds period, UnixTime time) const;
-    void add_position(const PoolView& pool, SignInResult& result);
+    void add_position(SignInResult& result);
     void rehash(const PoolView& pool, const accounts::Subject& subject, const Secret& normal);
 
     // hall_lockout
@@ -240,9 +302,13 @@ class Hall {
 
     // hall_log
     Result<std::uint64_t> erase_batches(bool at_once);
+    Status status_of_newcomer();
+    bool is_served();
 
     // hall_due
     void keep_house();
+    /// Empties a slice of the tables that a copy has replaced.
+    Instant drop_replaced(Instant time);
     Result<void> drop_expired_rows();
     Instant check_slice(Instant time);
     Instant scrub_slice_due(Instant time);
@@ -253,7 +319,10 @@ class Hall {
     sqlite::Directory directory_;
     const std::shared_ptr<sqlite::Health> health_ = std::make_shared<sqlite::Health>();
 
+    std::atomic<Stage> stage_ = Stage::joining;
     std::optional<membership::Identity> identity_;
+    std::optional<membership::Sponsor> sponsor_;  ///< of a node that joined
+    std::optional<Secret> seed_;                  ///< the invitation's, while joining
     std::optional<membership::OpenedIdentity> keys_;
     std::optional<records::Index> index_;
     std::optional<sealing::Key> pseudonym_key_;
@@ -266,7 +335,9 @@ class Hall {
     std::shared_ptr<const PoolView> view_;
     std::atomic<UnixTime> time_floor_{};
     std::atomic<bool> confirmed_ = true;  ///< see Store::confirm_primary
-    std::atomic<bool> damaged_ = false;   ///< the scrub found rows that nobody signed
+    std::atomic<bool> confirmation_stored_ = false;
+    std::atomic<bool> has_replaced_ = true;  ///< a copy may have left tables to be emptied
+    std::atomic<bool> damaged_ = false;      ///< the scrub found rows that nobody signed
 
     // Under the directory's write lock.
     std::optional<WritingHandle> writing_;
@@ -281,6 +352,8 @@ class Hall {
     std::mutex remembered_mutex_;
     std::optional<attempts::RememberedPasswords> remembered_;
     log::CommitQueue<Write> queue_;
+
+    std::shared_ptr<Replication> replication_;
 
     std::optional<log::RowHasher> hash_row_;  ///< the scrub's
     std::mutex due_mutex_;

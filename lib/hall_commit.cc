@@ -3,60 +3,9 @@
 
 #include "attempts/members_word.h"
 #include "hall.h"
-#include "records/codec.h"
+#include "hall_replication.h"
 
 namespace countersign {
-namespace {
-
-Result<records::PoolSettings> read_settings(records::Reader& reader,
-                                            const records::Sealer& sealer) {
-    Result<records::PoolSettings> settings =
-        Error(errc::corrupt, "the pool's settings are missing");
-    const auto read =
-        reader.each_of(records::RecordKind::pool_settings,
-                       [&](const records::RecordName& name, const records::StoredRecord& record) {
-                           const auto content = sealer.open(name, record.sealed);
-                           settings = content ? records::decode_pool_settings(content->bytes())
-                                              : Result<records::PoolSettings>(content.error());
-                           return false;
-                       });
-    if (!read) return read.error();
-    return settings;
-}
-
-}  // namespace
-
-std::string PoolView::primary_name() const {
-    if (!designation) return "not designated yet";
-    const auto* member = membership::find(members, designation->node);
-    return member ? member->name : to_string(designation->node);
-}
-
-Result<Readers> Readers::prepare(sqlite::Database& database) {
-    auto records = records::Reader::prepare(database);
-    if (!records) return records.error();
-    auto head = log::HeadRow::prepare(database);
-    if (!head) return head.error();
-    auto designations = membership::Designations::prepare(database);
-    if (!designations) return designations.error();
-    auto attempts = attempts::Tables::prepare(database);
-    if (!attempts) return attempts.error();
-    return Readers{
-        std::move(*records), std::move(*head), std::move(*designations), std::move(*attempts)};
-}
-
-Result<WritingHandle> WritingHandle::open(const std::string& path,
-                                          const sqlite::OpenOptions& options,
-                                          const PoolId& pool,
-                                          const sealing::Keyring& keyring) {
-    auto database = sqlite::Database::open(path, options);
-    if (!database) return database.error();
-    auto ledger = log::Ledger::prepare(*database, pool, keyring.digest_key());
-    if (!ledger) return ledger.error();
-    auto attempts = attempts::Tables::prepare(*database);
-    if (!attempts) return attempts.error();
-    return WritingHandle{std::move(*database), std::move(*ledger), std::move(*attempts)};
-}
 
 sealing::Entropy Hall::entropy() const {
     sealing::Entropy::Seed seed;
@@ -64,45 +13,8 @@ sealing::Entropy Hall::entropy() const {
     return sealing::Entropy(seed);
 }
 
-std::shared_ptr<const PoolView> Hall::view() const {
-    const std::lock_guard guard(view_mutex_);
-    return view_;
-}
-
-void Hall::set_view(std::shared_ptr<const PoolView> view) {
-    const std::lock_guard guard(view_mutex_);
-    if (!view_ || view_->seq <= view->seq) view_ = std::move(view);
-}
-
-Result<std::shared_ptr<const PoolView>> Hall::read_view(
-    records::Reader& reader, log::HeadRow& head_row, membership::Designations& designations) const {
-    const auto head = head_row.read();
-    if (!head) return head.error();
-    auto designation = designations.current();
-    if (!designation) return designation.error();
-    records::Sealer sealer(identity_->pool, keys_->keyring);
-    auto members = membership::read_members(reader, sealer, identity_->pool, identity_->root_key);
-    if (!members) return members.error();
-    auto settings = read_settings(reader, sealer);
-    if (!settings) return settings.error();
-    return std::make_shared<const PoolView>(PoolView{.seq = head->place.seq,
-                                                     .settings = std::move(*settings),
-                                                     .members = std::move(*members),
-                                                     .designation = std::move(*designation),
-                                                     .sealer = std::move(sealer)});
-}
-
-Result<std::shared_ptr<const PoolView>> Hall::current_view(Readers& readers) {
-    auto known = view();
-    const auto newest = readers.records.newest_of_pool();
-    if (!newest) return newest.error();
-    if (*newest <= known->seq) return known;
-    auto fresh = read_view(readers.records, readers.head, readers.designations);
-    if (fresh) set_view(*fresh);
-    return fresh;
-}
-
 Result<std::shared_ptr<const PoolView>> Hall::writable() {
+    if (auto member = require_member(); !member) return member.error();
     auto known = view();
     if (!known->is_primary(identity_->node)) {
         return Error(errc::not_primary, "write at " + known->primary_name());
@@ -155,10 +67,11 @@ void Hall::commit_group(std::span<Write* const> group) {
 
 Result<void> Hall::notice_others(const log::Head& head) {
     if (head.place.seq == last_written_) return {};
-    auto fresh =
-        read_view(writing_->ledger.reader, writing_->ledger.head, writing_->ledger.designations);
+    auto fresh = read_own_view();
     if (!fresh) return fresh.error();
     set_view(std::move(*fresh));
+    last_written_ = head.place.seq;
+    replication_->moved(head);
     return {};
 }
 
@@ -223,10 +136,16 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
     if (!taken) return taken.error();
 
     std::optional<log::SignedBatch> batch;
+    std::shared_ptr<const PoolView> fresh;
     if (appender) {
         auto closed = appender->close(time.wall);
         if (!closed) return closed.error();
         batch = std::move(*closed);
+        if (batch && appender->concerns_pool()) {
+            auto changed = change_pool(*pool);
+            if (!changed) return changed.error();
+            fresh = std::move(*changed);
+        }
     }
     if (auto flushed = journal->flush(time.wall); !flushed) return flushed.error();
     if (auto committed = transaction->commit(); !committed) return committed.error();
@@ -235,10 +154,8 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
     raise_time_floor(std::max(time.wall, head->time));
     if (batch) {
         last_written_ = batch->place.seq;
-        if (appender->concerns_pool()) {
-            auto fresh = read_view(ledger.reader, ledger.head, ledger.designations);
-            if (fresh) set_view(std::move(*fresh));
-        }
+        if (fresh) set_view(std::move(fresh));
+        replication_->wrote(std::move(*batch), appender->head());
     }
     // What was committed is committed: trouble behind it is told, not answered to these callers.
     if (auto done = after_commit(); !done) {

@@ -230,17 +230,21 @@ Result<void> Hall::make_pool() {
     if (made) made = start();
     if (made) return {};
 
+    remove_files();
+    static_cast<void>(environment_->remove_file(root_file()));
+    // Whether a sync that failed took effect no longer matters: all of it is gone.
+    const bool unsure = made.error() == errc::outcome_unknown;
+    return unsure ? Error(errc::io_error, made.error().detail()) : made.error();
+}
+
+void Hall::remove_files() {
     marker_.reset();
     readers_.reset();
     writing_.reset();
     const std::string path = directory_.database_path();
-    for (const auto& file :
-         {path, path + "-wal", path + "-shm", directory_.marker_path(), root_file()}) {
+    for (const auto& file : {path, path + "-wal", path + "-shm", directory_.marker_path()}) {
         static_cast<void>(environment_->remove_file(file));
     }
-    // Whether a sync that failed took effect no longer matters: all of it is gone.
-    const bool unsure = made.error() == errc::outcome_unknown;
-    return unsure ? Error(errc::io_error, made.error().detail()) : made.error();
 }
 
 }  // namespace countersign

@@ -11,6 +11,7 @@ using std::chrono::minutes;
 constexpr minutes housekeeping_interval{1};
 constexpr std::size_t scrub_slice = 1000;
 constexpr std::uint64_t expired_slice = 1000;
+constexpr std::uint64_t replaced_slice = 500;
 /// Between two slices of scrub or check: a tenth of one core at most.
 constexpr milliseconds slice_pause{20};
 
@@ -18,6 +19,7 @@ constexpr milliseconds slice_pause{20};
 
 Instant Hall::run_due() {
     const Instant time = now().monotonic;
+    if (!require_log()) return time + housekeeping_interval;
     gate_->expire(time);
     Instant next;
     bool housekeeping = false;
@@ -33,16 +35,41 @@ Instant Hall::run_due() {
         next = std::min({next, check_slice(time), scrub_slice_due(time)});
     }
     if (const auto deadline = gate_->next_deadline()) next = std::min(next, *deadline);
-    return next;
+    return std::min(next, drop_replaced(time));
 }
 
 void Hall::keep_house() {
+    if (confirmed_ && !incarnation_.is_confirmed && !confirmation_stored_.exchange(true)) {
+        if (auto stored = confirm_primary(); !stored) confirmation_stored_ = false;
+    }
     if (const auto erased = erase_batches(false); !erased) {
         tell(Event::Kind::housekeeping_failed, erased.error().message());
     }
     if (auto done = drop_expired_rows(); !done) {
         tell(Event::Kind::housekeeping_failed, done.error().message());
     }
+}
+
+Instant Hall::drop_replaced(Instant time) {
+    if (!has_replaced_) return Instant::max();
+    const auto drop = [&]() -> Result<std::uint64_t> {
+        auto lock = directory_.write_lock(options_.lock_patience);
+        if (!lock) return lock.error();
+        if (auto ready = recover_if_suspect(); !ready) return ready.error();
+        auto transaction = sqlite::Transaction::begin(writing_->database);
+        if (!transaction) return transaction.error();
+        const auto dropped = writing_->staging.drop_old(replaced_slice);
+        if (!dropped) return dropped;
+        if (auto done = transaction->commit(); !done) return done.error();
+        return dropped;
+    };
+    const auto dropped = drop();
+    if (!dropped) {
+        tell(Event::Kind::housekeeping_failed, dropped.error().message());
+        return time + housekeeping_interval;
+    }
+    if (*dropped < replaced_slice) has_replaced_ = false;
+    return time + slice_pause;
 }
 
 Result<void> Hall::drop_expired_rows() {

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "hall.h"
+#include "hall_replication.h"
 #include "log/retention.h"
 #include "log/verify.h"
 #include "records/codec.h"
@@ -15,6 +16,7 @@ constexpr std::uint64_t erase_slice = 1000;
 }  // namespace
 
 Result<std::vector<BatchInfo>> Hall::show_log(LogSeq first, std::size_t limit) {
+    if (auto there = require_log(); !there) return there.error();
     if (limit < 1 || limit > show_limit) {
         return Error(errc::invalid_argument, "limit: 1 to 1,000 batches");
     }
@@ -51,6 +53,7 @@ Result<std::vector<BatchInfo>> Hall::show_log(LogSeq first, std::size_t limit) {
 }
 
 Result<Log::Exact> Hall::exact_batch(LogSeq seq) {
+    if (auto there = require_log(); !there) return there.error();
     auto database = open_reader();
     if (!database) return database.error();
     auto batches = log::BatchTable::prepare(*database);
@@ -64,6 +67,7 @@ Result<Log::Exact> Hall::exact_batch(LogSeq seq) {
 }
 
 Result<LogVerification> Hall::verify_log() {
+    if (auto there = require_log(); !there) return there.error();
     auto database = open_reader();
     if (!database) return database.error();
     auto ledger = log::Ledger::prepare(*database, identity_->pool, keys_->keyring->digest_key());
@@ -89,13 +93,17 @@ Result<std::uint64_t> Hall::erase_batches(bool at_once) {
         if (!transaction) return transaction.error();
         const auto head = writing_->ledger.head.read();
         if (!head) return head.error();
-        // A pool of one: its only member has everything. Others' receipts will lower this.
-        const LogSeq everyone_has = at_once ? head->place.seq : LogSeq{0};
-        const auto last = log::erasable(writing_->ledger,
-                                        {.age = options_.log_age, .bytes = options_.log_bytes},
-                                        everyone_has,
-                                        now().wall);
+        // Unasked, batches stay until they are old or many: a member that comes back from a backup
+        // then needs no copy.
+        const LogSeq let_go = at_once ? head->place.seq : LogSeq{0};
+        auto last = log::erasable(writing_->ledger,
+                                  {.age = options_.log_age, .bytes = options_.log_bytes},
+                                  let_go,
+                                  now().wall);
         if (!last) return last.error();
+        if (const auto held = replication_->held_from(now().monotonic)) {
+            *last = std::min(*last, LogSeq{value(*held) - 1});
+        }
         const auto gone = writing_->ledger.batches.erase_to(*last, erase_slice);
         if (!gone) return gone.error();
         if (*gone == 0) return erased;
@@ -106,8 +114,11 @@ Result<std::uint64_t> Hall::erase_batches(bool at_once) {
 }
 
 Result<Compaction> Hall::compact_log() {
+    if (auto there = require_log(); !there) return there.error();
+    const auto acknowledged = replication_->acknowledged(*view(), replication_->head().seq);
     const auto erased = erase_batches(true);
     if (!erased) return erased.error();
+    replication_->forget_batches();
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
     if (auto ready = recover_if_suspect(); !ready) return ready.error();
@@ -118,10 +129,12 @@ Result<Compaction> Hall::compact_log() {
     if (!checkpoint) return checkpoint.error();
     const auto size = writing_->ledger.batches.size();
     if (!size) return size.error();
-    return Compaction{.batches_erased = *erased, .batches_kept = size->batches};
+    return Compaction{
+        .batches_erased = *erased, .batches_kept = size->batches, .must_copy = acknowledged.behind};
 }
 
 Result<Status> Hall::status() {
+    if (!require_log()) return status_of_newcomer();
     auto readers = reader();
     if (!readers) return readers.error();
     const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
@@ -145,14 +158,35 @@ Result<Status> Hall::status() {
     }
     status.primary_name = (*pool)->primary_name();
     status.is_primary = (*pool)->is_primary(identity_->node);
+    status.stage = stage_;
     status.seq = head->place.seq;
     status.digest = to_hex(head->digest.digest().bytes);
     status.users = *users;
+    status.data_age = replication_->data_age(now());
+    status.served = is_served();
+    if (status.served) status.links = replication_->shown(**pool);
     status.restored = incarnation_.is_restored;
     status.root_key_here = environment_->identify(root_file()).has_value();
     const std::lock_guard guard(view_mutex_);
     status.key_provider = options_.key_provider->describe();
     return status;
+}
+
+Status Hall::status_of_newcomer() {
+    Status status;
+    status.pool = identity_->pool;
+    status.node = identity_->node;
+    status.stage = stage_;
+    status.seq = replication_->head().seq;
+    status.served = is_served();
+    const std::lock_guard guard(view_mutex_);
+    status.key_provider = options_.key_provider->describe();
+    return status;
+}
+
+bool Hall::is_served() {
+    const auto lock = directory_.serve();
+    return !lock && lock.error() == errc::already_served;
 }
 
 }  // namespace countersign

@@ -39,7 +39,7 @@ Result<Secret> Hall::invite(Invite invite) {
     if (!pool) return pool.error();
     if (auto valid = check_invite(invite); !valid) return valid.error();
     for (const RealmId realm : invite.realms) {
-        if (!keys_->keyring->newest(realm)) {
+        if (!(*pool)->sealer.keyring().newest(realm)) {
             return Error(errc::not_held, "realm " + std::to_string(value(realm)));
         }
     }
@@ -125,7 +125,7 @@ Result<void> Hall::admit_node(const RecordId& invitation,
     for (const RealmId realm : *granted) {
         records::KeyGrant grant{
             .node = statement->node, .realm = realm, .keys = {}, .granted = time};
-        for (const auto& [place, key] : keys_->keyring->data_keys()) {
+        for (const auto& [place, key] : (*pool)->sealer.keyring().data_keys()) {
             if (place.first != realm) continue;
             auto seed = Secret::of_size(sealing::key_size);
             environment_->random(seed.writable());

@@ -6,6 +6,7 @@
 #include "attempts/members_word.h"
 #include "attempts/unknown_names.h"
 #include "hall.h"
+#include "hall_replication.h"
 #include "random.h"
 #include "schema.h"
 #include "sqlite/health.h"
@@ -34,6 +35,7 @@ Result<void> Hall::check(const Options& options) {
         {options.lock_patience >= none, "lock_patience: 0 or more"},
         {options.scrub_interval >= none, "scrub_interval: 0 or more"},
         {options.log_age >= none, "log_age: 0 or more"},
+        {options.pulse_interval > none, "pulse_interval: above 0"},
     };
     for (const auto& [holds, rule] : rules) {
         if (!holds) return Error(errc::invalid_argument, rule);
@@ -51,6 +53,7 @@ Result<std::unique_ptr<Hall>> Hall::open(Options options) {
     const auto lock = hall->directory_.write_lock(hall->options_.lock_patience);
     if (!lock) return lock.error();
     if (auto started = hall->start(); !started) return started.error();
+    if (hall->stage_ == Stage::joining) return hall->require_log().error();
     return hall;
 }
 
@@ -58,8 +61,8 @@ Hall::Hall(Options options, sqlite::Directory directory)
     : options_(std::move(options)),
       environment_(options_.environment),
       directory_(std::move(directory)),
-      queue_([this](std::span<Write* const> group) { commit_group(group); },
-             options_.commit_queue) {}
+      queue_([this](std::span<Write* const> group) { commit_group(group); }, options_.commit_queue),
+      replication_(std::make_shared<Replication>(*this)) {}
 
 Hall::~Hall() {
     if (gate_) gate_->close();
@@ -98,35 +101,81 @@ Result<void> Hall::start() {
         if (!loaded) return loaded.error();
         blocklist_ = std::move(*loaded);
     }
-    {
-        auto database = sqlite::Database::open(directory_.database_path(), file_options());
-        if (!database) return database.error();
-        if (auto migrated = sqlite::migrate(*database, schema()); !migrated) return migrated;
-        auto identity = membership::read_identity(*database);
-        if (!identity) return identity.error();
-        identity_ = std::move(*identity);
-    }
+    if (auto opened = open_keys(); !opened) return opened;
+    if (auto opened = open_files(); !opened) return opened;
+    if (sponsor_ && !sponsor_->has_admitted) return {};
+    stage_ = Stage::copying;
+    const auto head = writing_->ledger.head.read();
+    if (!head) return head.error();
+    if (head->place.seq == LogSeq{0}) return {};
+    auto pool = read_own_view();
+    if (!pool) return pool.error();
+    return stage_of(**pool) == Stage::copying ? Result<void>() : enter_pool(std::move(*pool));
+}
+
+Result<void> Hall::open_keys() {
+    auto database = sqlite::Database::open(directory_.database_path(), file_options());
+    if (!database) return database.error();
+    if (auto migrated = sqlite::migrate(*database, schema()); !migrated) return migrated;
+    auto identity = membership::read_identity(*database);
+    if (!identity) return identity.error();
+    identity_ = std::move(*identity);
+    auto sponsor = membership::read_sponsor(*database);
+    if (!sponsor) return sponsor.error();
+    sponsor_ = std::move(*sponsor);
     auto keys = membership::open_identity(*identity_, *options_.key_provider);
     if (!keys) return keys.error();
     keys_ = std::move(*keys);
+    return {};
+}
+
+Result<void> Hall::open_files() {
     index_.emplace(keys_->keyring->index_key());
     hash_row_.emplace(keys_->keyring->digest_key());
-
     if (auto opened = open_writing(); !opened) return opened;
-    auto seen =
-        read_view(writing_->ledger.reader, writing_->ledger.head, writing_->ledger.designations);
-    if (!seen) return seen.error();
-    if ((*seen)->settings.unicode_version != accounts::unicode_version()) {
-        return Error(errc::unsupported_version,
-                     "this pool normalises names by Unicode " + (*seen)->settings.unicode_version +
-                         ", this build by " + std::string(accounts::unicode_version()));
-    }
-    set_view(std::move(*seen));
-    if (auto settled = settle_incarnation(); !settled) return settled;
+    const auto author = writing_->attempts.author();
+    if (!author) return author.error();
+    if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
+    incarnation_ = **author;
     auto reading = file_options();
     reading.cache_bytes = cache_bytes_of_readers;
     readers_.emplace(directory_.database_path(), reading, options_.readers, &Readers::prepare);
-    return make_gates();
+    return replication_->open();
+}
+
+Result<void> Hall::enter_pool(std::shared_ptr<const PoolView> pool) {
+    if (pool->settings.unicode_version != accounts::unicode_version()) {
+        return Error(errc::unsupported_version,
+                     "this pool normalises names by Unicode " + pool->settings.unicode_version +
+                         ", this build by " + std::string(accounts::unicode_version()));
+    }
+    const Stage stage = stage_of(*pool);
+    set_view(std::move(pool));
+    if (auto settled = settle_incarnation(); !settled) return settled;
+    if (auto made = make_gates(); !made) return made;
+    stage_ = stage;
+    return {};
+}
+
+Result<void> Hall::require_log() const {
+    const Stage stage = stage_;
+    if (stage == Stage::ready || stage == Stage::removed) return {};
+    return Error(errc::not_a_member,
+                 stage == Stage::joining
+                     ? "nobody has let this node in yet: join, with an invitation"
+                     : "the first copy of the pool is not complete yet");
+}
+
+Result<void> Hall::require_member() const {
+    if (stage_ == Stage::removed) {
+        return Error(errc::not_a_member, "this node was removed from the pool");
+    }
+    return require_log();
+}
+
+Result<sqlite::ReaderPool<Readers>::Lease> Hall::reader() {
+    if (auto there = require_log(); !there) return there.error();
+    return readers_->lease();
 }
 
 Result<void> Hall::open_writing() {
@@ -141,6 +190,7 @@ Result<void> Hall::recover_if_suspect() {
     if (health_->sound() && writing_) return {};
     tell(Event::Kind::disk_failed, "a sync failed; what the disk holds is being made sure of");
     readers_->close();
+    replication_->close_watch();
     {
         const std::lock_guard guard(background_mutex_);
         check_.reset();

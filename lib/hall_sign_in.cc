@@ -5,6 +5,7 @@
 #include "attempts/members_word.h"
 #include "attempts/unknown_names.h"
 #include "hall.h"
+#include "hall_replication.h"
 #include "pool_settings.h"
 #include "records/codec.h"
 
@@ -102,13 +103,13 @@ class Hall::Attempt final : public accounts::SignInGround,
         challenge.expires = now + challenge_life;
         return accounts::seal_challenge(challenge,
                                         hall_.identity_->pool,
-                                        *hall_.keys_->keyring,
+                                        pool_->sealer.keyring(),
                                         hall_.keys_->signing_key,
                                         entropy.nonce());
     }
     Result<accounts::Challenge> open_challenge(std::string_view text, UnixTime now) override {
         auto challenge =
-            accounts::open_challenge(text, hall_.identity_->pool, *hall_.keys_->keyring);
+            accounts::open_challenge(text, hall_.identity_->pool, pool_->sealer.keyring());
         if (!challenge) return challenge;
         const auto* issuer = membership::find(pool_->members, challenge->issuer);
         if (!issuer || !issuer->holds(challenge->realm)) return errc::not_a_member;
@@ -156,7 +157,7 @@ class Hall::Attempt final : public accounts::SignInGround,
         if (!done.result) return done.result;
         SignInResult result = *std::move(done.result);
         result.node = hall_.identity_->node;
-        hall_.add_position(*pool_, result);
+        hall_.add_position(result);
         if (result.verdict == Verdict::accepted && result.new_hash_wanted &&
             pool_->is_primary(hall_.identity_->node)) {
             hall_.rehash(*pool_, machine_.subject(), machine_.password());
@@ -267,12 +268,14 @@ class Hall::Attempt final : public accounts::SignInGround,
 };
 
 Result<SignInResult> Hall::authenticate(SignIn attempt) {
+    if (auto member = require_member(); !member) return member.error();
     return Attempt(*this, std::move(attempt), accounts::SignInMachine::Purpose::sign_in).run();
 }
 
 void Hall::authenticate(SignIn attempt,
                         std::move_only_function<void(Result<SignInResult>)> handler) {
     if (!options_.run_blocking) return handler(authenticate(std::move(attempt)));
+    if (auto member = require_member(); !member) return handler(member.error());
     const auto running = std::make_shared<Attempt>(
         *this, std::move(attempt), accounts::SignInMachine::Purpose::sign_in);
     running->run_on(std::move(handler));
@@ -361,13 +364,13 @@ attempts::StepView Hall::step_view(std::chrono::seconds period, UnixTime time) c
     return view;
 }
 
-void Hall::add_position(const PoolView& pool, SignInResult& result) {
+void Hall::add_position(SignInResult& result) {
     auto readers = reader();
     const auto head = readers ? (*readers)->head.read() : Result<log::Head>(readers.error());
     if (!head) return;
     result.epoch = head->place.epoch;
     result.seq = head->place.seq;
-    if (pool.is_primary(identity_->node)) result.data_age = milliseconds{0};
+    result.data_age = replication_->data_age(now());
 }
 
 void Hall::rehash(const PoolView& pool, const accounts::Subject& subject, const Secret& normal) {
@@ -402,8 +405,12 @@ UnixTime Hall::judged_time() const {
     return std::max(now().wall, time_floor_.load());
 }
 
+bool Hall::clock_is_near(UnixTime wall) const {
+    return time_floor_.load() - wall <= clock_tolerance;
+}
+
 bool Hall::clock_is_sound() const {
-    const bool sound = time_floor_.load() - now().wall <= clock_tolerance;
+    const bool sound = clock_is_near(now().wall);
     if (!sound) tell(Event::Kind::clock_behind, "codes are refused until the clock is set right");
     return sound;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "hall.h"
+#include "hall_replication.h"
 
 namespace countersign {
 
@@ -19,6 +20,12 @@ Result<Store> Store::create(Options options) {
 
 Result<Store> Store::open(Options options) {
     auto hall = Hall::open(std::move(options));
+    if (!hall) return hall.error();
+    return Store(std::move(*hall));
+}
+
+Result<Store> Store::join(Options options, const Secret& invitation) {
+    auto hall = Hall::join(std::move(options), invitation);
     if (!hall) return hall.error();
     return Store(std::move(*hall));
 }
@@ -43,6 +50,12 @@ Log Store::log() {
 }
 Nodes Store::nodes() {
     return Nodes(*hall_);
+}
+Links Store::links() {
+    return Links(*hall_);
+}
+Stage Store::stage() const {
+    return hall_->stage();
 }
 Result<Status> Store::status() {
     return hall_->status();
@@ -130,6 +143,28 @@ Result<LogVerification> Log::verify() {
 }
 Result<Compaction> Log::compact() {
     return hall_->compact_log();
+}
+
+Result<std::unique_ptr<FileLock>> Links::serve() {
+    return hall_->serve();
+}
+std::shared_ptr<LinkStore> Links::store() {
+    return hall_->replication();
+}
+std::optional<Link::Invited> Links::invitation() {
+    return hall_->replication()->invitation();
+}
+std::vector<Contact> Links::contacts() {
+    return hall_->replication()->contacts();
+}
+void Links::on_change(std::function<void()> handler) {
+    hall_->replication()->on_change(std::move(handler));
+}
+Result<void> Links::look() {
+    return hall_->replication()->look();
+}
+void Links::show(std::span<const LinkStatus> links) {
+    hall_->replication()->show(links);
 }
 
 }  // namespace countersign

@@ -25,6 +25,9 @@ struct Event {
         data_key_missing,  ///< a granted key could not be opened
         housekeeping_failed,  ///< retention, checkpoint or scrub could not be done; tried again
         disk_failed,          ///< a sync failed; the store tries to recover, or has stopped
+        copy_refused,         ///< a copy was not what the primary signed; it was thrown away
+        fork,             ///< two signed batches claim one place in the log, or a member says so
+        clone_suspected,  ///< two directories speak as one node
         invitation_made,
         node_joined,
         node_removed,

@@ -36,6 +36,9 @@ struct LogVerification {
 struct Compaction {
     std::uint64_t batches_erased = 0;
     std::uint64_t batches_kept = 0;
+    /// Names of members that were not known to hold everything: those that lack an erased batch
+    /// copy the pool afresh.
+    std::vector<std::string> must_copy;
 };
 
 /// The signed log of this node. Thread-safe.
@@ -53,8 +56,8 @@ class Log {
     /// Recomputes chain, signatures and digest from scratch over one snapshot, while writers go on.
     /// About 50 µs a batch and 3 µs a record. Errors name what is wrong and where.
     Result<LogVerification> verify();
-    /// Lets go of batches that every member has, truncates the WAL and gives free pages back to the
-    /// system; with it goes the ciphertext of what was erased.
+    /// Lets go of all batches but the last and those of copies under way, truncates the WAL and
+    /// gives free pages back to the system; with it goes the ciphertext of what was erased.
     Result<Compaction> compact();
 
   private:

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "countersign/environment.h"
 #include "countersign/events.h"
@@ -55,6 +56,9 @@ struct Options {
     std::string root_file;
     std::shared_ptr<KeyProvider> root_key_provider;
     PoolOptions pool;  ///< `create` only
+    /// `join` only: host:port by which other nodes reach this one, in the order to try; at most 16.
+    /// Empty: this node only dials.
+    std::vector<std::string> addresses;
 
     /// Clocks, randomness and files; none: the machine's.
     std::shared_ptr<Environment> environment;
@@ -92,6 +96,9 @@ struct Options {
     milliseconds log_age{std::chrono::days{30}};
     /// And the oldest when all together exceed this.
     std::uint64_t log_bytes = std::uint64_t{1} << 30;
+    /// How old the primary's last signed sign of life grows before links get a new one. Shorter:
+    /// replicas know more exactly how old their data is; each costs a signature.
+    milliseconds pulse_interval{3'000};
 };
 
 }  // namespace countersign

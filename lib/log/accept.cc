@@ -28,7 +28,9 @@ Result<std::size_t> held(Ledger& ledger, std::span<const SignedBatch> batches, L
 
 }  // namespace
 
-Result<Head> accept(Ledger& ledger, std::span<const SignedBatch> batches) {
+Result<Head> accept(Ledger& ledger,
+                    std::span<const SignedBatch> batches,
+                    const std::function<void(const records::Change&)>& applied) {
     auto head = ledger.head.read();
     if (!head) return head.error();
     const auto skip = held(ledger, batches, head->place.seq);
@@ -45,8 +47,9 @@ Result<Head> accept(Ledger& ledger, std::span<const SignedBatch> batches) {
         auto follows = check_follows(ledger.designations, *head, (*proved)[i], successors);
         if (!follows) return follows.error();
         for (const auto& change : batch.changes) {
-            auto applied = ledger.apply(change, batch.place.seq, head->digest);
-            if (!applied) return applied.error();
+            auto written = ledger.apply(change, batch.place.seq, head->digest);
+            if (!written) return written.error();
+            if (applied) applied(change);
         }
         if (head->digest.digest() != batch.digest) {
             return Error(errc::digest_mismatch, "after " + described(batch.place.seq));

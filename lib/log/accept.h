@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 
 #include "log/ledger.h"
@@ -20,6 +21,10 @@ namespace countersign::log {
 /// those first) or a later one excludes it; errc::bad_signature; errc::wrong_pool; errc::malformed,
 /// errc::too_large and errc::unsupported_version as `decode`; errc::digest_mismatch when the rows
 /// here, or the batch, are damaged. Returns the head after the last.
-Result<Head> accept(Ledger& ledger, std::span<const SignedBatch> batches);
+///
+/// `applied` hears of each change once its row is written.
+Result<Head> accept(Ledger& ledger,
+                    std::span<const SignedBatch> batches,
+                    const std::function<void(const records::Change&)>& applied = {});
 
 }  // namespace countersign::log

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "sqlite/statement.h"
+#include "sqlite/read.h"
 
 namespace countersign::membership {
 
@@ -13,7 +13,8 @@ CREATE TABLE node (
     node BLOB NOT NULL,
     root_key BLOB NOT NULL,
     wrapped_master_key BLOB NOT NULL,
-    sealed_secrets BLOB NOT NULL
+    sealed_secrets BLOB NOT NULL,
+    link_counter INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 )sql";
 
@@ -49,15 +50,30 @@ Result<Identity> read_identity(sqlite::Database& database) {
 
 Result<void> write_identity(sqlite::Database& database, const Identity& identity) {
     auto write = database.prepare(
-        "INSERT OR REPLACE INTO node"
-        " (one, pool, node, root_key, wrapped_master_key, sealed_secrets)"
-        " VALUES (1, ?, ?, ?, ?, ?)");
+        "INSERT INTO node (one, pool, node, root_key, wrapped_master_key, sealed_secrets)"
+        " VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET pool = excluded.pool,"
+        " node = excluded.node, root_key = excluded.root_key,"
+        " wrapped_master_key = excluded.wrapped_master_key,"
+        " sealed_secrets = excluded.sealed_secrets");
     if (!write) return write.error();
     return write->run(identity.pool,
                       identity.node,
                       BytesView(identity.root_key),
                       identity.wrapped_master_key,
                       identity.sealed_secrets);
+}
+
+Result<std::uint64_t> take_link_counters(sqlite::Database& database, std::uint64_t count) {
+    auto take =
+        database.prepare("UPDATE node SET link_counter = link_counter + ? RETURNING link_counter");
+    if (!take) return take.error();
+    const auto last =
+        sqlite::one_row(take->query(count), [](const sqlite::Rows& rows) -> Result<std::uint64_t> {
+            return static_cast<std::uint64_t>(rows.integer(0));
+        });
+    if (!last) return last.error();
+    if (!*last) return Error(errc::not_a_store, "the file was never finished; make it again");
+    return **last;
 }
 
 Result<OpenedIdentity> open_identity(const Identity& identity, KeyProvider& provider) {

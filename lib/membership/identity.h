@@ -31,6 +31,10 @@ Result<Identity> read_identity(sqlite::Database& database);
 /// Replaces the row within the caller's transaction.
 Result<void> write_identity(sqlite::Database& database, const Identity& identity);
 
+/// Takes the next `count` of this directory's link counters within the caller's transaction, and
+/// returns the last of them. The first of all is 1.
+Result<std::uint64_t> take_link_counters(sqlite::Database& database, std::uint64_t count);
+
 /// The node's private keys and keyring, opened.
 struct OpenedIdentity {
     sealing::Key master_key;

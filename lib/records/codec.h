@@ -39,4 +39,7 @@ Result<KeyGrant> decode_key_grant(BytesView bytes);
 Bytes encode(const Designation& designation);
 Result<Designation> decode_designation(BytesView bytes);
 
+Bytes encode(const Pulse& pulse);
+Result<Pulse> decode_pulse(BytesView bytes);
+
 }  // namespace countersign::records

@@ -112,3 +112,14 @@ struct Designation {
   previous @6 :Data;    # BLAKE2b-256 of the designation before; 32 zero bytes for the first
   time @7 :Int64;
 }
+
+# Bytes of this struct, kind "pulse", signed by the primary.
+struct Pulse {
+  pool @0 :Data;
+  rootTerm @1 :UInt64;
+  epoch @2 :UInt64;
+  node @3 :Data;
+  seq @4 :UInt64;      # of its head at that time
+  headHash @5 :Data;   # BLAKE2b-256 of that batch
+  time @6 :Int64;
+}

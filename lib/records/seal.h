@@ -38,6 +38,7 @@ class Sealer {
     Result<sealing::PlainBytes> open(const RecordName& name, BytesView sealed) const;
 
     const sealing::Keyring& keyring() const noexcept { return *keyring_; }
+    std::shared_ptr<const sealing::Keyring> shared_keyring() const noexcept { return keyring_; }
 
   private:
     PoolId pool_;

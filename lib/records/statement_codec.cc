@@ -181,4 +181,32 @@ Result<Designation> decode_designation(BytesView bytes) {
     return to;
 }
 
+Bytes encode(const Pulse& pulse) {
+    capnp::MallocMessageBuilder message;
+    auto root = message.initRoot<schema::Pulse>();
+    root.setPool(flat::view(pulse.pool.bytes));
+    root.setRootTerm(value(pulse.root_term));
+    root.setEpoch(value(pulse.epoch));
+    root.setNode(flat::view(pulse.node.bytes));
+    root.setSeq(value(pulse.seq));
+    root.setHeadHash(flat::view(pulse.head_hash.bytes));
+    root.setTime(unix_ms(pulse.time));
+    return flat::write(message);
+}
+
+Result<Pulse> decode_pulse(BytesView bytes) {
+    Pulse to;
+    const auto read = flat::read<schema::Pulse>(bytes, "a pulse", [&](auto root) {
+        to.pool = flat::id<PoolId>(root.getPool());
+        to.root_term = RootTerm{root.getRootTerm()};
+        to.epoch = Epoch{root.getEpoch()};
+        to.node = flat::id<NodeId>(root.getNode());
+        to.seq = LogSeq{root.getSeq()};
+        to.head_hash = flat::id<sealing::Hash256>(root.getHeadHash());
+        to.time = time(root.getTime());
+    });
+    if (!read) return read.error();
+    return to;
+}
+
 }  // namespace countersign::records

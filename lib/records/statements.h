@@ -75,4 +75,15 @@ struct Designation {
     UnixTime time{};
 };
 
+/// The primary's sign of life: at `time` its log stood at this batch.
+struct Pulse {
+    PoolId pool;
+    RootTerm root_term{};
+    Epoch epoch{};
+    NodeId node;
+    LogSeq seq{};
+    sealing::Hash256 head_hash{};
+    UnixTime time{};
+};
+
 }  // namespace countersign::records

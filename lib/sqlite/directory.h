@@ -11,7 +11,7 @@
 namespace countersign::sqlite {
 
 /// A store's directory: `store.db` (and SQLite's `-wal` and `-shm` beside it), the locks `lock` and
-/// `serving`, and `marker`.
+/// `serving`, `marker`, and `links` while a process serves.
 class Directory {
   public:
     /// How long a writer waits for another process.
@@ -59,6 +59,7 @@ class Directory {
     std::string lock_path() const { return path_ + "/lock"; }
     std::string serving_path() const { return path_ + "/serving"; }
     std::string marker_path() const { return path_ + "/marker"; }
+    std::string links_path() const { return path_ + "/links"; }
     Environment& environment() const noexcept { return *environment_; }
 
   private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -9,12 +10,14 @@
 
 namespace countersign::sqlite {
 
-/// One column as `Rows::as` checks it, or as Bytes, copied. Errors: errc::corrupt.
+/// One column as `Rows::as` checks it, or as Bytes or std::string, copied. Errors: errc::corrupt.
 template <class T>
 Result<T> column(const Rows& rows, int index) {
     if constexpr (std::is_same_v<T, Bytes>) {
         const auto bytes = rows.blob(index);
         return T(bytes.begin(), bytes.end());
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        return T(rows.text(index));
     } else {
         return rows.as<T>(index);
     }

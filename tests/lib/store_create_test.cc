@@ -289,7 +289,7 @@ TEST_CASE("store: any call to the disk fails while a pool is made: nothing is le
             ++failures;
         }
         check_nothing_left(place);
-        if (failures > 100) break;
+        if (failures > 300) break;
     }
     CHECK(made);
     CHECK(failures > 3);

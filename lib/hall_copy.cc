@@ -1,0 +1,103 @@
+#include <algorithm>
+#include <utility>
+
+#include "hall.h"
+#include "hall_replication.h"
+#include "log/copy_page.h"
+
+namespace countersign {
+namespace {
+
+constexpr milliseconds hold_life{std::chrono::hours{1}};
+
+}  // namespace
+
+// Feeding one.
+
+Result<CopyPage> Hall::Replication::read_page(const std::optional<RecordKey>& after,
+                                              std::size_t max_bytes) {
+    auto readers = hall_.reader();
+    if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
+    return log::read_page((*readers)->records, (*readers)->head, after, max_bytes);
+}
+
+void Hall::Replication::hold_batches(const NodeId& peer, LogSeq from) {
+    const Instant until = hall_.now().monotonic + hold_life;
+    const std::lock_guard guard(mutex_);
+    holds_[peer] = {.from = from, .until = until};
+}
+
+void Hall::Replication::release_batches(const NodeId& peer) {
+    const std::lock_guard guard(mutex_);
+    holds_.erase(peer);
+}
+
+std::optional<LogSeq> Hall::Replication::held_from(Instant now) {
+    const std::lock_guard guard(mutex_);
+    std::erase_if(holds_, [&](const auto& hold) { return hold.second.until <= now; });
+    std::optional<LogSeq> from;
+    for (const auto& [peer, hold] : holds_) from = std::min(from.value_or(hold.from), hold.from);
+    return from;
+}
+
+// Receiving one.
+
+Result<CopyState> Hall::Replication::copy_state() {
+    auto writing = begin_writing();
+    if (!writing) return writing.error();
+    return hall_.writing_->staging.state();
+}
+
+Result<CopyState> Hall::Replication::begin_copy() {
+    auto writing = begin_writing();
+    if (!writing) return writing.error();
+    auto state = hall_.writing_->staging.begin(hall_.writing_->database);
+    if (!state) return state;
+    if (auto done = writing->transaction.commit(); !done) return done.error();
+    return state;
+}
+
+Result<CopyState> Hall::Replication::stage(const CopyPage& page) {
+    auto writing = begin_writing();
+    if (!writing) return writing.error();
+    auto state = hall_.writing_->staging.stage(page);
+    if (!state) return state;
+    if (auto done = writing->transaction.commit(); !done) return done.error();
+    return state;
+}
+
+Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches) {
+    std::vector<log::SignedBatch> run;
+    run.reserve(batches.size());
+    for (const auto& batch : batches) run.push_back(to_signed_batch(*batch));
+    auto writing = begin_writing();
+    if (!writing) return writing.error();
+    const auto replayed = hall_.writing_->staging.replay(hall_.writing_->database, run);
+    if (!replayed) return replayed.error();
+    std::shared_ptr<const PoolView> fresh;
+    if (replayed->head) {
+        auto pool = look_at_pool(true);
+        if (!pool) return pool.error();
+        fresh = std::move(*pool);
+    }
+    if (auto done = writing->transaction.commit(); !done) return done.error();
+    if (replayed->failure) {
+        hall_.tell(Event::Kind::copy_refused, replayed->failure->message());
+        return *replayed->failure;
+    }
+    if (replayed->head) {
+        {
+            const std::lock_guard guard(mutex_);
+            head_ = to_link_head(*replayed->head);
+            recent_.clear();
+        }
+        hall_.damaged_ = false;
+        hall_.has_replaced_ = true;
+        if (auto done = moved_on(std::move(fresh)); !done) return done.error();
+    }
+    return replayed->state;
+}
+
+}  // namespace countersign

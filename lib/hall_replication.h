@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "countersign/links.h"
+
+#include "hall.h"
+#include "log/recent_batches.h"
+#include "sqlite/transaction.h"
+
+namespace countersign {
+
+// What links and the log call by different names.
+LogHead to_link_head(const log::Head& head);
+SharedBatch to_envelope(log::SignedBatch batch);
+log::SignedBatch to_signed_batch(const BatchEnvelope& envelope);
+SignedBytes to_signed_bytes(const records::SignedStatement& statement);
+records::SignedStatement to_statement(const SignedBytes& statement);
+
+/// What links ask of the hall, and what it tells them. It keeps in memory what they must have
+/// within microseconds: head, designations, the newest batches and the newest pulse.
+class Hall::Replication final : public LinkStore {
+  public:
+    explicit Replication(Hall& hall);
+
+    // For the hall, under the directory's write lock.
+    /// Reads head and designations.
+    Result<void> open();
+    /// A batch was committed here, and this is the head now.
+    void wrote(log::SignedBatch batch, const log::Head& head);
+    /// The head moved by others' doing: another process, or a copy.
+    void moved(const log::Head& head);
+
+    // For the hall, and the facet Links.
+    std::optional<Link::Invited> invitation() const;
+    std::vector<Contact> contacts() const;
+    void on_change(std::function<void()> handler);
+    Result<void> look();
+    void close_watch();
+    void show(std::span<const LinkStatus> links);
+    /// As the serving process last showed them.
+    std::vector<LinkInfo> shown(const PoolView& pool) const;
+    /// The lowest seq that any other member has said to hold; those that hold less than `head`.
+    struct Acknowledged {
+        LogSeq by_all{};
+        std::vector<std::string> behind;  ///< names
+    };
+    Acknowledged acknowledged(const PoolView& pool, LogSeq head) const;
+    /// Lets go of the batches in memory: what was erased on disk is not to be handed on.
+    void forget_batches();
+    /// Batches from here on are kept for copies under way; none: there are none.
+    std::optional<LogSeq> held_from(Instant now);
+    /// The larger of what both clocks say; none where the wall clock is behind the time floor.
+    std::optional<milliseconds> data_age(Now now) const;
+
+    // LinkStore.
+    LinkIdentity identity() override;
+    Result<std::uint64_t> next_link_counter() override;
+    void random(std::span<std::byte> bytes) override;
+    Peer find_peer(const ChannelPublicKey& key) override;
+    Result<Secret> member_psk() override;
+    Result<Secret> invitation_psk(const InvitationId& id, const ChannelPublicKey& key) override;
+    Result<void> heard_head(const NodeId& peer, const LogHead& head) override;
+    void suspect_clone(const NodeId& peer) override;
+    Result<void> told_of_clone() override;
+    LogHead head() override;
+    std::vector<Designated> designations() override;
+    std::optional<NodeId> primary() override;
+    Result<void> add_designations(std::span<const SignedBytes> statements) override;
+    std::optional<std::vector<SharedBatch>> recent_batches(LogSeq after,
+                                                           std::size_t max_bytes,
+                                                           std::size_t max_batches) override;
+    Result<BatchRun> read_batches(LogSeq after,
+                                  std::size_t max_bytes,
+                                  std::size_t max_batches) override;
+    Result<LogHead> accept(std::span<const SharedBatch> batches) override;
+    void note_ack(const NodeId& peer, LogSeq seq) override;
+    std::shared_ptr<const SignedBytes> newest_pulse(Now now) override;
+    Result<void> take_pulse(const SignedBytes& pulse, Now now) override;
+    Result<CopyPage> read_page(const std::optional<RecordKey>& after,
+                               std::size_t max_bytes) override;
+    void hold_batches(const NodeId& peer, LogSeq from) override;
+    void release_batches(const NodeId& peer) override;
+    Result<CopyState> copy_state() override;
+    Result<CopyState> begin_copy() override;
+    Result<CopyState> stage(const CopyPage& page) override;
+    Result<CopyState> replay(std::span<const SharedBatch> batches) override;
+    Result<Admission> admit(const JoinRequest& request, const ChannelPublicKey& key) override;
+    Result<void> admitted(const Admission& admission) override;
+    Result<SharedBatch> removal_of(const NodeId& node) override;
+    Result<void> removed_by(const SharedBatch& batch) override;
+
+  private:
+    struct Hold {
+        LogSeq from{};
+        Instant until{};
+    };
+    struct Shown {
+        NodeId node;
+        LinkStatus::State state{};
+        LogSeq acked{};
+    };
+    struct KnownPulse {
+        std::shared_ptr<const SignedBytes> statement;
+        records::Pulse pulse;
+    };
+    /// The write lock and an open transaction on a sound handle.
+    struct Writing {
+        sqlite::Directory::WriteLock lock;
+        sqlite::Transaction transaction;
+    };
+
+    Result<Writing> begin_writing();
+    /// The view as of the transaction, if `changed_pool`; noting who is no member any more.
+    Result<std::shared_ptr<const PoolView>> look_at_pool(bool changed_pool);
+    /// What follows a commit that moved the head.
+    Result<void> moved_on(std::shared_ptr<const PoolView> fresh);
+    Result<void> reread_designations();
+    void heard_from_primary(UnixTime signed_time, Instant now);
+    /// Whether this node writes, and has said so to nobody in vain.
+    bool is_primary() const;
+    void notify();
+    std::vector<Shown> read_shown() const;
+
+    Hall& hall_;
+
+    std::shared_ptr<const Secret> channel_private_key_;
+    mutable std::mutex mutex_;
+    LogHead head_;
+    std::vector<Designated> designations_;
+    log::RecentBatches recent_;
+    std::map<NodeId, LogSeq> acked_;
+    std::map<NodeId, Hold> holds_;
+    std::optional<KnownPulse> pulse_;
+    UnixTime newest_signed_{};            ///< by the primary: of a batch or pulse
+    std::optional<Instant> newest_came_;  ///< none: before this process began
+    std::uint64_t link_counter_ = 0;
+    std::uint64_t link_counters_end_ = 0;
+
+    std::mutex change_mutex_;
+    std::function<void()> on_change_;
+
+    std::mutex watch_mutex_;
+    std::unique_ptr<sqlite::Database> watch_;
+    std::int64_t watched_version_ = 0;
+
+    std::mutex show_mutex_;
+    std::string shown_text_;
+    Instant shown_at_{};
+};
+
+}  // namespace countersign

@@ -1,0 +1,162 @@
+#include "cluster/linked_sites.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace countersign::testing {
+
+Site::Site(std::uint64_t seed, std::string given) : name(std::move(given)), place(seed) {
+    place.options.node_name = name;
+    place.environment->set_machine_id("machine of " + name);
+}
+
+void Site::create() {
+    store.emplace(place.create());
+}
+
+Result<void> Site::join(const Secret& invitation) {
+    auto joined = Store::join(place.options, invitation);
+    if (!joined) return joined.error();
+    store.emplace(std::move(*joined));
+    return {};
+}
+
+SiteLink::SiteLink(Site& from, Site& to) : ends_{{.site = &from}, {.site = &to}} {
+    const auto now = from.place.environment->now();
+    auto links = from.store->links();
+    const auto contacts = links.contacts();
+    REQUIRE(!contacts.empty());
+    const LinkOptions options;
+    auto invited = links.invitation();
+    auto dialled =
+        invited ? Link::join(links.store(),
+                             from.table,
+                             contacts.front().channel_key,
+                             std::move(*invited),
+                             options,
+                             now)
+                : Link::dial(links.store(), from.table, contacts.front().channel_key, options, now);
+    REQUIRE(dialled);
+    ends_[0].link.emplace(std::move(*dialled));
+    ends_[1].link.emplace(Link::answer(to.store->links().store(), to.table, options, now));
+    for (auto& end : ends_) {
+        end.site->store->links().on_change([&end] { end.changed = true; });
+        drain(end);
+    }
+}
+
+void SiteLink::drain(End& end) {
+    while (auto action = end.link->poll()) {
+        if (auto* send = std::get_if<SendBytes>(&*action)) {
+            end.outgoing.insert(end.outgoing.end(), send->bytes.begin(), send->bytes.end());
+        } else if (auto* run = std::get_if<RunStore>(&*action)) {
+            end.tasks.push_back(std::move(*run));
+        } else if (auto* event = std::get_if<LinkEvent>(&*action)) {
+            end.events.push_back(*event);
+        } else if (auto* wake = std::get_if<WakeLink>(&*action)) {
+            end.wake = wake->at;
+        } else {
+            end.closed = std::get<CloseLink>(std::move(*action));
+        }
+    }
+}
+
+bool SiteLink::step(End& end, End& other) {
+    const auto now = end.site->place.environment->now();
+    if (!end.outgoing.empty()) {
+        Bytes bytes = std::exchange(end.outgoing, {});
+        if (bytes_left_) {
+            bytes.resize(std::min(bytes.size(), *bytes_left_));
+            *bytes_left_ -= bytes.size();
+        }
+        end.link->on_sent(bytes.size());
+        other.link->on_bytes(bytes, now);
+        drain(other);
+    } else if (!end.tasks.empty()) {
+        RunStore run = std::move(end.tasks.front());
+        end.tasks.pop_front();
+        run.task();
+        end.link->on_done(run.id, now);
+    } else if (std::exchange(end.changed, false)) {
+        end.link->on_commit(now);
+    } else if (end.closed && !other.closed) {
+        other.link->on_closed(Error(errc::link_closed, "the stream ended"));
+        drain(other);
+    } else {
+        return false;
+    }
+    drain(end);
+    return true;
+}
+
+void SiteLink::run() {
+    while (ends_[0].link) {
+        const bool busy = step(ends_[0], ends_[1]) | step(ends_[1], ends_[0]);
+        if (bytes_left_ == 0) return cut();
+        if (!busy) return;
+    }
+}
+
+void SiteLink::pass(milliseconds time) {
+    const auto step_time = std::min(time, milliseconds{1'000});
+    run();
+    for (milliseconds passed{}; passed < time; passed += step_time) {
+        for (auto& end : ends_) end.site->place.environment->pass(step_time);
+        for (auto& end : ends_) {
+            if (!end.link || end.closed) continue;
+            end.link->on_time(end.site->place.environment->now());
+            drain(end);
+        }
+        run();
+    }
+}
+
+void SiteLink::cut() {
+    bytes_left_.reset();
+    for (auto& end : ends_) {
+        if (!end.link) continue;
+        if (end.site->store) end.site->store->links().on_change({});
+        end.link->on_closed(Error(errc::link_closed, "cut"));
+        drain(end);
+        end.link.reset();
+        end.tasks.clear();
+        end.outgoing.clear();
+    }
+}
+
+bool SiteLink::saw(LinkEvent::Kind kind) const {
+    return std::ranges::any_of(ends_, [&](const End& end) {
+        return std::ranges::any_of(end.events,
+                                   [&](const auto& event) { return event.kind == kind; });
+    });
+}
+
+std::optional<errc> SiteLink::reason() const {
+    if (!ends_[0].closed) return std::nullopt;
+    return ends_[0].closed->reason.code();
+}
+
+Secret invite(Site& hq, const std::string& name, Capability may) {
+    auto invitation =
+        hq.store->nodes().invite({.name = name, .may = may, .addresses = {"hq.example:7700"}});
+    REQUIRE(invitation);
+    return std::move(*invitation);
+}
+
+void let_in(Site& hq, Site& site, Capability may) {
+    REQUIRE(site.join(invite(hq, site.name, may)));
+    SiteLink link(site, hq);
+    link.run();
+    REQUIRE(site.store->stage() == Stage::ready);
+}
+
+bool in_step(Site& one, Site& other) {
+    const auto left = one.store->log().verify();
+    const auto right = other.store->log().verify();
+    REQUIRE(left);
+    REQUIRE(right);
+    return left->seq == right->seq && left->digest == right->digest &&
+           left->records == right->records;
+}
+
+}  // namespace countersign::testing

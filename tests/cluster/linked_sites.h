@@ -1,0 +1,81 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "countersign/links.h"
+#include "countersign/store.h"
+
+#include "support/store_fixture.h"
+
+namespace countersign::testing {
+
+/// A machine at some place: its directory, and the store on it while it runs.
+struct Site {
+    explicit Site(std::uint64_t seed, std::string name);
+
+    /// Makes the pool, this site being its primary.
+    void create();
+    /// Makes this one's directory ready to be let in.
+    Result<void> join(const Secret& invitation);
+    void close() { store.reset(); }
+    void reopen() { store.emplace(place.open()); }
+
+    std::string name;
+    StorePlace place;
+    std::optional<Store> store;
+    std::shared_ptr<LinkTable> table = std::make_shared<LinkTable>();
+};
+
+/// One link between the stores of two sites, in memory and on one thread.
+class SiteLink {
+  public:
+    /// `from` dials `to`, with its invitation while it has one.
+    SiteLink(Site& from, Site& to);
+    ~SiteLink() { cut(); }
+    SiteLink(const SiteLink&) = delete;
+    SiteLink& operator=(const SiteLink&) = delete;
+
+    /// Until nothing is left to be done at this time.
+    void run();
+    /// Time passes at both sites, their links waking where they asked for it.
+    void pass(milliseconds time);
+    /// Both ends lose the stream, and what is on its way.
+    void cut();
+    /// `cut` happens when so many bytes more have arrived, both ways together.
+    void cut_after(std::size_t bytes) { bytes_left_ = bytes; }
+
+    bool saw(LinkEvent::Kind kind) const;  ///< at either end
+    /// Why `from`'s end closed; none: it lives.
+    std::optional<errc> reason() const;
+    LinkStatus status() const { return ends_[0].link->status(); }
+
+  private:
+    struct End {
+        Site* site;
+        std::optional<Link> link;
+        Bytes outgoing;
+        std::deque<RunStore> tasks;
+        std::vector<LinkEvent> events;
+        std::optional<CloseLink> closed;
+        std::optional<Instant> wake;
+        bool changed = false;
+    };
+    void drain(End& end);
+    bool step(End& end, End& other);
+
+    End ends_[2];
+    std::optional<std::size_t> bytes_left_;
+};
+
+/// Lets `site` in by an invitation of `hq` and links it until nothing is left to be done: it has
+/// copied the pool.
+void let_in(Site& hq, Site& site, Capability may = Capability::propose);
+Secret invite(Site& hq, const std::string& name, Capability may = Capability::propose);
+/// That both hold the same log and the same records, by their digests and from scratch.
+bool in_step(Site& one, Site& other);
+
+}  // namespace countersign::testing
