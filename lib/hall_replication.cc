@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "log/accept.h"
-#include "log/pulse.h"
 #include "records/codec.h"
 
 namespace countersign {
@@ -421,71 +420,6 @@ Result<void> Hall::Replication::moved_on(std::shared_ptr<const PoolView> fresh) 
 void Hall::Replication::note_ack(const NodeId& peer, LogSeq seq) {
     const std::lock_guard guard(mutex_);
     acked_[peer] = seq;
-}
-
-// Signs of life.
-
-bool Hall::Replication::is_primary() const {
-    const auto pool = hall_.view();
-    return pool && hall_.stage_ == Stage::ready && pool->is_primary(hall_.identity_->node);
-}
-
-std::shared_ptr<const SignedBytes> Hall::Replication::newest_pulse(Now now) {
-    const bool mine = is_primary() && hall_.confirmed_;
-    const std::lock_guard guard(mutex_);
-    const auto current = [&] { return pulse_ ? pulse_->statement : nullptr; };
-    if (!mine) return current();
-    const bool is_due = !pulse_ || pulse_->pulse.node != hall_.identity_->node ||
-                        now.wall >= pulse_->pulse.time + hall_.options_.pulse_interval;
-    if (!is_due) return current();
-    const records::Pulse pulse{.pool = hall_.identity_->pool,
-                               .root_term = designations_.back().key.root_term,
-                               .epoch = designations_.back().key.epoch,
-                               .node = hall_.identity_->node,
-                               .seq = head_.seq,
-                               .head_hash = sealing::Hash256{head_.hash.bytes},
-                               .time = std::max(now.wall, head_.time)};
-    pulse_ = KnownPulse{.statement = std::make_shared<const SignedBytes>(
-                            to_signed_bytes(log::sign(pulse, hall_.keys_->signing_key))),
-                        .pulse = pulse};
-    return current();
-}
-
-Result<void> Hall::Replication::take_pulse(const SignedBytes& statement, Now now) {
-    const auto pulse = log::verify_pulse(to_statement(statement), hall_.identity_->pool);
-    if (!pulse) return pulse.error();
-    const DesignationKey key{
-        .root_term = pulse->root_term, .epoch = pulse->epoch, .node = pulse->node};
-    {
-        const std::lock_guard guard(mutex_);
-        const DesignationKey newest =
-            designations_.empty() ? DesignationKey{} : designations_.back().key;
-        if (key > newest) return Error(errc::wrong_epoch, "a pulse of a designation not held here");
-        if (key != newest || (pulse_ && !log::is_newer(*pulse, pulse_->pulse))) return {};
-        pulse_ = KnownPulse{.statement = std::make_shared<const SignedBytes>(statement),
-                            .pulse = *pulse};
-    }
-    heard_from_primary(pulse->time, now.monotonic);
-    return {};
-}
-
-void Hall::Replication::heard_from_primary(UnixTime signed_time, Instant now) {
-    hall_.raise_time_floor(signed_time);
-    const std::lock_guard guard(mutex_);
-    newest_signed_ = std::max(newest_signed_, signed_time);
-    newest_came_ = now;
-}
-
-std::optional<milliseconds> Hall::Replication::data_age(Now now) const {
-    if (is_primary()) return milliseconds{0};
-    if (!hall_.clock_is_near(now.wall)) return std::nullopt;
-    const std::lock_guard guard(mutex_);
-    milliseconds age = std::max(now.wall - newest_signed_, milliseconds{0});
-    if (newest_came_) {
-        age =
-            std::max(age, std::chrono::duration_cast<milliseconds>(now.monotonic - *newest_came_));
-    }
-    return age;
 }
 
 }  // namespace countersign

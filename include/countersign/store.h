@@ -50,11 +50,11 @@ struct Status {
     std::uint64_t users = 0;
     Stage stage{};
     std::optional<milliseconds> data_age;  ///< none: unknown (the clock is behind the time floor)
-    bool served = false;          ///< a process keeps links
-    std::vector<LinkInfo> links;  ///< of that process; empty when none serves
-    bool restored = false;       ///< this directory is a copy, or came from a backup
-    bool root_key_here = false;  ///< the root key's file still lies beside the directory
-    std::string key_provider;    ///< what the provider says of itself
+    bool served = false;                   ///< a process keeps links
+    std::vector<LinkInfo> links;           ///< of that process; empty when none serves
+    bool restored = false;                 ///< this directory is a copy, or came from a backup
+    bool root_key_here = false;            ///< the root key's file still lies beside the directory
+    std::string key_provider;              ///< what the provider says of itself
 };
 
 /// A local identity store: the front door. The object owns its handles and locks, starts no thread
@@ -67,11 +67,11 @@ class Store {
     /// errc::store_exists, errc::invalid_argument (naming the option), errc::not_found (the parent
     /// directory), errc::key_unavailable, errc::disk_full, errc::read_only, errc::io_error.
     static Result<Store> create(Options options);
-    /// Makes the directory of a new node with keys of its own, which never leave it, or takes up one
-    /// where joining had begun. Nothing is sent: `links()` says what to connect to, and the node is
-    /// in the pool once `stage()` is Stage::ready (asio.h: `join` does it all). Durable on return.
-    /// Errors: errc::invalid_invitation, errc::store_exists (a store that is a member already, or
-    /// one that was made for another pool), and as `create`.
+    /// Makes the directory of a new node with keys of its own, which never leave it, or takes up
+    /// one where joining had begun. Nothing is sent: `links()` says what to connect to, and the
+    /// node is in the pool once `stage()` is Stage::ready (asio.h: `join` does it all). Durable on
+    /// return. Errors: errc::invalid_invitation, errc::store_exists (a store that is a member
+    /// already, or one that was made for another pool), and as `create`.
     static Result<Store> join(Options options, const Secret& invitation);
     /// Opens what `create` or `join` made. Where nobody has admitted the node yet, only `join`
     /// does, with the invitation: errc::not_a_member.
