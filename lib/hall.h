@@ -298,7 +298,7 @@ class Hall {
     // hall_nodes
     Result<std::vector<RealmId>> realms_of_invitation(const PoolView& pool, const RecordId& id);
     std::string root_file() const;
-    KeyProvider& root_key_provider() const;
+    std::shared_ptr<KeyProvider> root_key_provider() const;
 
     // hall_log
     Result<std::uint64_t> erase_batches(bool at_once);

@@ -221,7 +221,7 @@ Result<void> Hall::make_pool() {
     if (auto written = membership::write_root_key(root_file(),
                                                   genesis->identity.pool,
                                                   genesis->root_seed,
-                                                  root_key_provider(),
+                                                  *root_key_provider(),
                                                   *environment_);
         !written) {
         return written;

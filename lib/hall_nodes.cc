@@ -43,11 +43,12 @@ Result<Secret> Hall::invite(Invite invite) {
             return Error(errc::not_held, "realm " + std::to_string(value(realm)));
         }
     }
-    const auto root_key = membership::read_root_key(
-        invite.root_file.empty() ? root_file() : invite.root_file,
-        identity_->pool,
-        invite.root_key_provider ? *invite.root_key_provider : root_key_provider(),
-        *environment_);
+    const auto provider = invite.root_key_provider ? invite.root_key_provider : root_key_provider();
+    const auto root_key =
+        membership::read_root_key(invite.root_file.empty() ? root_file() : invite.root_file,
+                                  identity_->pool,
+                                  *provider,
+                                  *environment_);
     if (!root_key) return root_key.error();
 
     membership::InvitationText text;
@@ -165,8 +166,9 @@ std::string Hall::root_file() const {
     return options_.root_file.empty() ? options_.directory + ".root" : options_.root_file;
 }
 
-KeyProvider& Hall::root_key_provider() const {
-    return options_.root_key_provider ? *options_.root_key_provider : *options_.key_provider;
+std::shared_ptr<KeyProvider> Hall::root_key_provider() const {
+    const std::lock_guard guard(view_mutex_);  // rewrap puts another provider there
+    return options_.root_key_provider ? options_.root_key_provider : options_.key_provider;
 }
 
 }  // namespace countersign
