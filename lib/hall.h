@@ -310,6 +310,8 @@ class Hall {
     /// Empties a slice of the tables that a copy has replaced.
     Instant drop_replaced(Instant time);
     Result<void> drop_expired_rows();
+    /// Tells when the wall clock has been set since the last call.
+    void compare_clocks(Now time);
     Instant check_slice(Instant time);
     Instant scrub_slice_due(Instant time);
     Result<bool> scrub_some();
@@ -358,7 +360,8 @@ class Hall {
     std::optional<log::RowHasher> hash_row_;  ///< the scrub's
     std::mutex due_mutex_;
     Instant housekeeping_due_{};
-    std::mutex background_mutex_;  ///< never held while the write lock is waited for
+    Now clocks_ = environment_->now();  ///< as they were when they were last compared
+    std::mutex background_mutex_;       ///< never held while the write lock is waited for
     Instant scrub_due_{};
     std::unique_ptr<RunningCheck> check_;
     std::unique_ptr<RunningScrub> scrub_;

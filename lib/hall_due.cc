@@ -9,6 +9,8 @@ namespace {
 using std::chrono::minutes;
 
 constexpr minutes housekeeping_interval{1};
+/// Beyond what a clock is slewed by between two calls.
+constexpr milliseconds clock_jump{2000};
 constexpr std::size_t scrub_slice = 1000;
 constexpr std::uint64_t expired_slice = 1000;
 constexpr std::uint64_t replaced_slice = 500;
@@ -18,8 +20,10 @@ constexpr milliseconds slice_pause{20};
 }  // namespace
 
 Instant Hall::run_due() {
-    const Instant time = now().monotonic;
+    const Now both = now();
+    const Instant time = both.monotonic;
     if (!require_log()) return time + housekeeping_interval;
+    compare_clocks(both);
     gate_->expire(time);
     Instant next;
     bool housekeeping = false;
@@ -36,6 +40,19 @@ Instant Hall::run_due() {
     }
     if (const auto deadline = gate_->next_deadline()) next = std::min(next, *deadline);
     return std::min(next, drop_replaced(time));
+}
+
+void Hall::compare_clocks(Now time) {
+    milliseconds apart;
+    {
+        const std::lock_guard guard(due_mutex_);
+        apart = std::chrono::round<milliseconds>((time.wall - clocks_.wall) -
+                                                 (time.monotonic - clocks_.monotonic));
+        clocks_ = time;
+    }
+    if (std::chrono::abs(apart) <= clock_jump) return;
+    tell(Event::Kind::clock_jumped,
+         "the wall clock was set by " + std::to_string(apart.count()) + " ms");
 }
 
 void Hall::keep_house() {
