@@ -14,6 +14,7 @@
 
 #include "accounts/blocklist.h"
 #include "accounts/sign_in.h"
+#include "attempts/clear_watch.h"
 #include "attempts/gate.h"
 #include "attempts/journal.h"
 #include "attempts/remembered.h"
@@ -287,6 +288,13 @@ class Hall {
     static std::optional<RealmId> realm_of(records::Reader& reader, const UserId& user);
     Result<attempts::Standing> read_standing(const PoolView& pool,
                                              const attempts::CredentialId& credential);
+    Result<void> read_renewal(Readers& readers,
+                              const PoolView& pool,
+                              const attempts::CredentialId& credential,
+                              attempts::Share& share);
+    Result<std::optional<UnixTime>> made_at(Readers& readers,
+                                            const PoolView& pool,
+                                            const attempts::CredentialId& credential);
     attempts::StepView step_view(std::chrono::seconds period, UnixTime time) const;
     void add_position(SignInResult& result);
     void rehash(const PoolView& pool, const accounts::Subject& subject, const Secret& normal);
@@ -345,6 +353,7 @@ class Hall {
     std::optional<WritingHandle> writing_;
     std::optional<sqlite::MarkerFile> marker_;
     std::optional<attempts::UnknownRows> unknown_rows_;
+    attempts::ClearWatch clear_watch_;
     LogSeq last_written_{};
 
     std::optional<sqlite::ReaderPool<Readers>> readers_;

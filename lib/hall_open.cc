@@ -240,6 +240,7 @@ Result<void> Hall::settle_incarnation() {
                                                  .head = head->place.seq,
                                                  .row_seq = (*author)->row_seq});
     if (!provenance) return provenance.error();
+    raise_time_floor(std::max(head->time, (*author)->time));
     if (*provenance != sqlite::Provenance::same) {
         if (auto begun = begin_incarnation(*view(), head->place.seq); !begun) return begun;
         author = writing_->attempts.author();
@@ -255,7 +256,6 @@ Result<void> Hall::settle_incarnation() {
     incarnation_ = **author;
     confirmed_ = incarnation_.is_confirmed;
     last_written_ = head->place.seq;
-    raise_time_floor(std::max(head->time, incarnation_.time));
     return marker_->write({.incarnation = incarnation_.incarnation,
                            .head = head->place.seq,
                            .row_seq = incarnation_.row_seq},
@@ -273,7 +273,7 @@ Result<void> Hall::begin_incarnation(const PoolView& pool, LogSeq head) {
                                                  random_incarnation(*environment_),
                                                  head,
                                                  word,
-                                                 now().wall);
+                                                 judged_time());
         !begun) {
         return begun;
     }

@@ -78,7 +78,7 @@ class Hall::Attempt final : public accounts::SignInGround,
     Result<bool> has_failures(const attempts::CredentialId& credential) override {
         const auto standing = hall_.read_standing(*pool_, credential);
         if (!standing) return standing.error();
-        return standing->effective != 0;
+        return standing->effective != 0 || standing->is_cut;
     }
     bool recall(const attempts::CredentialId& credential,
                 const std::string& source,
@@ -125,6 +125,10 @@ class Hall::Attempt final : public accounts::SignInGround,
     }
     bool can_judge_codes() override { return hall_.clock_is_sound(); }
     sealing::KeyView recovery_key() const override { return hall_.recovery_key_->view(); }
+    std::optional<UnixTime> recovery_codes_since() const override {
+        if (!hall_.incarnation_.is_restored) return std::nullopt;
+        return hall_.incarnation_.started;
+    }
     void tell_bad_hash(UserId user) override {
         hall_.tell(Event::Kind::hash_above_caps, "user " + to_string(user));
     }
@@ -144,6 +148,11 @@ class Hall::Attempt final : public accounts::SignInGround,
         }
         hall_.gate_->release(std::move(need.reservation), read, hall_.now().monotonic);
         machine_.released(left);
+    }
+
+    void written(Result<LogSeq> outcome) {
+        if (!outcome) hall_.tell(Event::Kind::attempt_refused, outcome.error().message());
+        machine_.written(std::move(outcome));
     }
 
     void hash() {
@@ -179,7 +188,7 @@ class Hall::Attempt final : public accounts::SignInGround,
     }
     void wait_for(Machine::Hash&) { hash(); }
     void wait_for(Machine::Write& need) {
-        machine_.written(hall_.queue_.commit({.rows = std::move(need.rows), .execute = {}}));
+        written(hall_.queue_.commit({.rows = std::move(need.rows), .execute = {}}));
     }
     void wait_for(Machine::Release& need) { release(need); }
     void wait_for(Machine::Done&) {}
@@ -245,7 +254,7 @@ class Hall::Attempt final : public accounts::SignInGround,
             {.rows = std::move(need.rows), .execute = {}},
             [&hall = hall_](std::function<void()> task) { hall.run_blocking(std::move(task)); },
             [self = shared_from_this()](Result<LogSeq> outcome) {
-                self->machine_.written(std::move(outcome));
+                self->written(std::move(outcome));
                 self->resume();
             });
         return false;
@@ -350,8 +359,53 @@ Result<attempts::Standing> Hall::read_standing(const PoolView& pool,
     const bool of_codes = credential.kind() != attempts::CredentialKind::password;
     const auto policy =
         to_policy(of_codes ? pool.settings.code_throttle : pool.settings.password_throttle);
-    return attempts::standing_of(
-        identity_->node, *rows, word, policy, {.granted = pool.settings.guess_budget});
+    attempts::Share share{.granted = pool.settings.guess_budget};
+    if (incarnation_.is_restored) {
+        if (auto read = read_renewal(**readers, pool, credential, share); !read) {
+            return read.error();
+        }
+    }
+    return attempts::standing_of(identity_->node, *rows, word, policy, share);
+}
+
+/// How far a restored directory has come since: see lockout's share of a restored incarnation.
+Result<void> Hall::read_renewal(Readers& readers,
+                                const PoolView& pool,
+                                const attempts::CredentialId& credential,
+                                attempts::Share& share) {
+    share.is_restored = true;
+    const auto author = readers.attempts.author();
+    if (!author) return author.error();
+    // The primary of a pool of one holds the only log there is: it has caught up with itself. With
+    // other members, it has once it is known that none of them holds more than it does.
+    const bool is_alone = pool.members.size() == 1 && pool.is_primary(identity_->node);
+    share.has_caught_up = is_alone || (*author && (*author)->is_confirmed);
+    const auto is_renewed = readers.attempts.is_renewed(credential);
+    if (!is_renewed) return is_renewed.error();
+    share.has_renewed = *is_renewed;
+    if (share.has_renewed || !share.has_caught_up) return {};
+    const auto made = made_at(readers, pool, credential);
+    if (!made) return made.error();
+    share.has_renewed = *made && **made > incarnation_.started;
+    return {};
+}
+
+/// When the credential that a user's record names came to be; none for one that no record names.
+Result<std::optional<UnixTime>> Hall::made_at(Readers& readers,
+                                              const PoolView& pool,
+                                              const attempts::CredentialId& credential) {
+    const auto subject = open_subject(readers, pool, credential.user());
+    if (!subject) return subject.error();
+    if (!subject->known) return std::nullopt;
+    const auto& user = subject->user;
+    if (credential == attempts::CredentialId::password(
+                          subject->id, std::max(user.password_version, PasswordVersion{1}))) {
+        return user.password_changed;
+    }
+    for (const auto& each : user.authenticators) {
+        if (credential == attempts::CredentialId::totp(subject->id, each.id)) return each.created;
+    }
+    return std::nullopt;
 }
 
 attempts::StepView Hall::step_view(std::chrono::seconds period, UnixTime time) const {

@@ -166,7 +166,10 @@ SignInMachine::Need SignInMachine::look_up_challenge(UnixTime now) {
     if (!code_credential(subject_))
         return finish(Verdict::refused);  // its last authenticator was removed
     password_credential_ = CredentialId::password(subject_.id, subject_.user.password_version);
-    if (attempt_.code.empty()) return finish(Verdict::code_required);
+    if (attempt_.code.empty()) {
+        result_.challenge = attempt_.challenge;
+        return finish(Verdict::code_required);
+    }
     phase_ = Phase::reserve_code;
     return next(now);
 }
@@ -251,7 +254,9 @@ SignInMachine::Need SignInMachine::judge_code(UnixTime now) {
     }
     auto matched = match_totp(subject_, attempt_.code, now);
     const auto recovery = match_recovery_code(subject_, attempt_.code, ground_.recovery_key(), now);
-    if (!matched) matched = recovery;
+    const auto since = ground_.recovery_codes_since();
+    const bool set_is_good = !since || subject_.user.recovery_made > *since;
+    if (!matched && set_is_good) matched = recovery;
     if (matched) result_.methods = Methods::password | matched->method;
     phase_ = Phase::write_success;
     return Write{[this, matched, now, codes = *credential_](attempts::Journal& journal) {
@@ -268,23 +273,27 @@ Result<void> SignInMachine::write_code(attempts::Journal& journal,
     for (const auto& credential : {*password_credential_, codes}) {
         if (auto read = journal.tallies(credential); !read) return read.error();
     }
+    std::optional<Code> once;
+    if (challenge_) once = Code::with_id(CodeKind::challenge, challenge_->id.bytes);
     bool is_free = matched.has_value();
-    if (is_free && challenge_) {
-        const auto once = Code::with_id(CodeKind::challenge, challenge_->id.bytes);
-        auto spent = journal.spend(*password_credential_,
-                                   once,
-                                   challenge_->expires + spent_row_kept,
-                                   ground_.steps(std::chrono::seconds{30}, now));
-        if (!spent) return spent.error();
-        is_free = *spent;
+    if (is_free && once) {
+        const auto free = journal.is_free(
+            *password_credential_, *once, ground_.steps(std::chrono::seconds{30}, now));
+        if (!free) return free.error();
+        is_free = *free;
     }
     if (is_free) {
-        auto spent = journal.spend(matched->credential,
-                                   matched->code,
-                                   matched->expiry,
-                                   ground_.steps(matched->period, now));
-        if (!spent) return spent.error();
-        is_free = *spent;
+        const auto free = journal.is_free(
+            matched->credential, matched->code, ground_.steps(matched->period, now));
+        if (!free) return free.error();
+        is_free = *free;
+    }
+    // Spent together or not at all: an old code does not use up the challenge, nor the other way.
+    if (is_free) {
+        if (once) {
+            journal.mark_spent(*password_credential_, *once, challenge_->expires + spent_row_kept);
+        }
+        journal.mark_spent(matched->credential, matched->code, matched->expiry);
     }
     if (auto done = journal.record_success(*password_credential_); !done) return done.error();
     code_accepted_ = is_free;

@@ -39,7 +39,8 @@ class SignInGround {
     virtual Result<Subject> find(const std::string& name) = 0;
     virtual Result<Subject> find(UserId user) = 0;
     virtual const records::PoolSettings& settings() const = 0;
-    /// Whether a success would clear anything of this credential: if not, nothing is written.
+    /// Whether a success would clear anything of this credential, or a restored directory has yet
+    /// to note one: if not, nothing is written.
     virtual Result<bool> has_failures(const attempts::CredentialId& credential) = 0;
     virtual bool recall(const attempts::CredentialId& credential,
                         const std::string& source,
@@ -54,6 +55,9 @@ class SignInGround {
     /// False while the clock is too far behind for a code to be judged.
     virtual bool can_judge_codes() = 0;
     virtual sealing::KeyView recovery_key() const = 0;
+    /// Sets of recovery codes made at or before this are refused, because a restored directory may
+    /// have forgotten which were spent; none: all are taken.
+    virtual std::optional<UnixTime> recovery_codes_since() const = 0;
     /// Someone's hash string asks for more than the caps allow.
     virtual void tell_bad_hash(UserId user) = 0;
 };

@@ -43,6 +43,9 @@ Result<void> begin_incarnation(Tables& tables,
                      .is_confirmed = !former->has_value(),
                      .time = wall};
     if (*former) {
+        // No code may be good twice because the clock is behind what the former life had seen.
+        author.started = std::max(wall, (*former)->time);
+        if (auto done = tables.forget_renewed(); !done) return done;
         const NodeId node{key.public_key()};
         author.arrival = (*former)->arrival;
         author.time = std::max(wall, (*former)->time);

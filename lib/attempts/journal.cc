@@ -17,6 +17,13 @@ bool has_new_failure(const TallyRow& row, const TallyRow* before) {
     return row.failures > before->failures;
 }
 
+bool has_clear_beyond(const TallyRow& row, const TallyRow& before) {
+    return std::ranges::any_of(row.clears, [&](const Clear& clear) {
+        const Clear* held = before.clear_of(clear.subject());
+        return held == nullptr || *held != clear;
+    });
+}
+
 Error erased_user() {
     return {errc::not_found, "the user was erased meanwhile"};
 }
@@ -43,6 +50,11 @@ Result<Journal::Held*> Journal::hold(const CredentialId& credential) {
     const auto stored = tables_->tallies(credential);
     if (!stored) return stored.error();
     Held held{context_.sightings.set_of(credential, *stored, context_.now), {}};
+    if (author_.is_restored) {
+        const auto is_renewed = tables_->is_renewed(credential);
+        if (!is_renewed) return is_renewed.error();
+        held.is_renewed = *is_renewed;
+    }
     for (const auto& tally : *stored) {
         const bool is_own = tally.row.author() == next_stamp().author();
         if (is_own && tally.row.row_seq > author_.row_seq) {
@@ -79,6 +91,17 @@ bool Journal::write_own(Held& held, std::optional<TallyRow> row) {
     return true;
 }
 
+bool Journal::write_clear(Held& held, std::optional<TallyRow> row) {
+    const CredentialId credential = held.rows.credential();
+    const bool has_cleared = write_own(held, std::move(row));
+    if (has_cleared) clears_.emplace_back(node(), credential.user());
+    if (held.is_renewed) return has_cleared;
+    held.is_renewed = true;
+    held.renews = true;
+    has_rows_ = true;
+    return true;
+}
+
 Result<TallySet> Journal::tallies(const CredentialId& credential) {
     auto held = hold(credential);
     if (!held) return held.error();
@@ -95,20 +118,22 @@ Result<void> Journal::count_failure(const CredentialId& credential) {
 Result<bool> Journal::record_success(const CredentialId& credential) {
     auto held = hold(credential);
     if (!held) return held.error();
-    return write_own(**held,
-                     attempts::record_success((*held)->rows, next_stamp(), context_.whose_word));
+    return write_clear(**held,
+                       attempts::record_success((*held)->rows, next_stamp(), context_.whose_word));
 }
 
 Result<bool> Journal::operator_clear(const CredentialId& credential) {
     auto held = hold(credential);
     if (!held) return held.error();
-    return write_own(**held,
-                     attempts::operator_clear((*held)->rows, next_stamp(), context_.whose_word));
+    return write_clear(**held,
+                       attempts::operator_clear((*held)->rows, next_stamp(), context_.whose_word));
 }
 
 Result<bool> Journal::is_free(const CredentialId& credential,
                               const Code& code,
                               const StepView& view) {
+    assert(view.node == node());
+    if (erased_.contains(credential.user())) return erased_user();
     auto rows = tables_->spent(credential, code);
     if (!rows) return rows.error();
     if (const auto place = spent_.find(credential); place != spent_.end()) {
@@ -124,10 +149,12 @@ Result<bool> Journal::spend(const CredentialId& credential,
                             const Code& code,
                             UnixTime expiry,
                             const StepView& view) {
-    assert(view.node == node());
-    if (erased_.contains(credential.user())) return erased_user();
     const auto free = is_free(credential, code, view);
-    if (!free || !*free) return free;
+    if (free && *free) mark_spent(credential, code, expiry);
+    return free;
+}
+
+void Journal::mark_spent(const CredentialId& credential, const Code& code, UnixTime expiry) {
     const Stamp stamp = next_stamp();
     author_.row_seq = stamp.row_seq;
     spent_[credential].push_back({SpentRow{.credential = credential,
@@ -139,7 +166,6 @@ Result<bool> Journal::spend(const CredentialId& credential,
                                            .expiry = expiry},
                                   std::nullopt});
     has_rows_ = true;
-    return true;
 }
 
 Result<bool> Journal::take(const TallyRow& row, const sealing::Signature& signature) {
@@ -147,7 +173,11 @@ Result<bool> Journal::take(const TallyRow& row, const sealing::Signature& signat
     if (value(row.row_seq) > max_row_seq) return Error(errc::malformed, "a row_seq above 2^63");
     auto held = hold(row.credential);
     if (!held) return held.error();
+    const TallyRow* before = (*held)->rows.find(row.author());
+    const bool brings_clear =
+        !row.clears.empty() && (before == nullptr || has_clear_beyond(row, *before));
     if (!put(**held, row, signature)) return false;
+    if (brings_clear) clears_.emplace_back(row.node, row.credential.user());
     const auto& rows = (*held)->rows;
     auto changed = open_new_window(rows, next_stamp(), context_.whose_word);
     if (!changed) changed = drop_clears(rows, next_stamp());
@@ -222,6 +252,9 @@ Result<void> Journal::flush(UnixTime wall) {
 
 Result<void> Journal::write_tallies() {
     for (const auto& [credential, held] : held_) {
+        if (held.renews) {
+            if (auto done = tables_->put_renewed(credential); !done) return done;
+        }
         for (const auto& [author, mark] : held.marks) {
             if (!mark.is_changed) continue;
             const TallyRow& row = *held.rows.find(author);

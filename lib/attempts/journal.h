@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "countersign/error.h"
@@ -24,10 +25,10 @@ namespace countersign::attempts {
 /// read inside the transaction, so two processes may write one directory.
 ///
 /// Each call applies whole or, when it returns an error, not at all, and sees what the calls before
-/// it did. Nothing reaches the tables before flush. Only a credential's first reading and `spend`
-/// can fail: a caller with several things to write calls tallies() of its credentials and spend()
-/// first, and then leaves no half behind. Errors of all calls: those of Tables; errc::not_found for
-/// a user erased in this group.
+/// it did. Nothing reaches the tables before flush. Only a credential's first reading, `is_free`
+/// and `spend` can fail: a caller with several things to write calls tallies() of its credentials
+/// and those first, and then leaves no half behind. Errors of all calls: those of Tables;
+/// errc::not_found for a user erased in this group.
 class Journal {
   public:
     /// All references outlive the journal.
@@ -47,12 +48,18 @@ class Journal {
     Result<TallySet> tallies(const CredentialId& credential);
 
     Result<void> count_failure(const CredentialId& credential);
-    /// False when there was nothing to clear: nothing will be written.
+    /// False when there was nothing to clear: nothing will be written. In a restored directory the
+    /// credential is also noted as renewed, once (Share::has_renewed).
     Result<bool> record_success(const CredentialId& credential);
     Result<bool> operator_clear(const CredentialId& credential);
 
-    /// Marks a code as used. False when it is not free by what this node and those before in the
-    /// group have spent (step_is_free, code_is_spent): then nothing is written.
+    /// Whether a code may be used, by what this node and those before in the group have spent
+    /// (step_is_free, code_is_spent).
+    Result<bool> is_free(const CredentialId& credential, const Code& code, const StepView& view);
+    /// Marks a code as used which is_free has just found free in this group: for several that are
+    /// spent together or not at all.
+    void mark_spent(const CredentialId& credential, const Code& code, UnixTime expiry);
+    /// Both. False when it is not free: then nothing is written.
     Result<bool> spend(const CredentialId& credential,
                        const Code& code,
                        UnixTime expiry,
@@ -73,6 +80,11 @@ class Journal {
     /// Everything that anyone has said about a user goes.
     void erase(const UserId& user);
 
+    /// Whose failures were cleared in this group, and by which node: once for each success or
+    /// unlock that cleared any, and each row of another author that brought a clear. For
+    /// ClearWatch.
+    const std::vector<std::pair<NodeId, UserId>>& clears() const noexcept { return clears_; }
+
     bool has_changes() const noexcept;
 
     /// Writes each changed row, signed once however often it changed, and the author row. Writes
@@ -92,6 +104,8 @@ class Journal {
     struct Held {
         TallySet rows;
         std::map<Author, Mark> marks;
+        bool is_renewed = true;  ///< or need not be: the directory was not restored
+        bool renews = false;
     };
     struct PendingSpent {
         SpentRow row;
@@ -104,9 +118,9 @@ class Journal {
     Stamp next_stamp() const noexcept;
     Result<Held*> hold(const CredentialId& credential);
     bool write_own(Held& held, std::optional<TallyRow> row);
+    bool write_clear(Held& held, std::optional<TallyRow> row);
     bool put(Held& held, const TallyRow& row, const std::optional<sealing::Signature>& signature);
     Result<bool> let_go(const CredentialId& credential);
-    Result<bool> is_free(const CredentialId& credential, const Code& code, const StepView& view);
     Result<void> write_tallies();
     Result<void> write_spent();
 
@@ -116,6 +130,7 @@ class Journal {
     std::map<CredentialId, Held> held_;
     std::map<CredentialId, std::vector<PendingSpent>> spent_;
     std::set<UserId> erased_;
+    std::vector<std::pair<NodeId, UserId>> clears_;
     bool has_rows_ = false;
 };
 

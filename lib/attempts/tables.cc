@@ -49,6 +49,9 @@ CREATE TABLE spent (
 CREATE UNIQUE INDEX spent_name ON spent (credential, code, node, incarnation);
 CREATE INDEX spent_order ON spent (node, incarnation, row_seq);
 CREATE INDEX spent_expiry ON spent (expiry);
+CREATE TABLE renewed (
+    credential BLOB PRIMARY KEY CHECK (length(credential) = 25)
+) STRICT;
 )sql";
 
 namespace {
@@ -68,6 +71,10 @@ enum Sql : std::size_t {
     drop_silent_tallies,
     drop_tallies_of,
     drop_spent_of,
+    get_renewed,
+    put_one_renewed,
+    forget_all_renewed,
+    erase_renewed,
     text_count
 };
 
@@ -108,6 +115,10 @@ constexpr std::array<std::string_view, text_count> statement_texts = {
     " WHERE node = ? AND incarnation = ? ORDER BY row_seq LIMIT ?) RETURNING 1",
     "DELETE FROM spent WHERE rowid IN (SELECT rowid FROM spent"
     " WHERE node = ? AND incarnation = ? ORDER BY row_seq LIMIT ?) RETURNING 1",
+    "SELECT 1 FROM renewed WHERE credential = ?",
+    "INSERT INTO renewed (credential) VALUES (?) ON CONFLICT DO NOTHING",
+    "DELETE FROM renewed",
+    "DELETE FROM renewed WHERE credential BETWEEN ? AND ?",
 };
 
 std::int64_t stored(Incarnation incarnation) noexcept {
@@ -275,6 +286,20 @@ Result<void> Tables::each_of(const Author& author,
     }
 }
 
+Result<bool> Tables::is_renewed(const CredentialId& credential) {
+    auto rows = statements_[get_renewed].query(credential.bytes());
+    if (!rows) return rows.error();
+    return rows->next();
+}
+
+Result<void> Tables::put_renewed(const CredentialId& credential) {
+    return statements_[put_one_renewed].run(credential.bytes());
+}
+
+Result<void> Tables::forget_renewed() {
+    return statements_[forget_all_renewed].run();
+}
+
 Result<void> Tables::erase(const UserId& user) {
     std::array<std::byte, CredentialId::size> first{};
     std::array<std::byte, CredentialId::size> last{};
@@ -282,12 +307,14 @@ Result<void> Tables::erase(const UserId& user) {
     std::ranges::copy(user.bytes, first.begin());
     std::ranges::copy(user.bytes, last.begin());
     if (auto done = statements_[erase_tallies].run(first, last); !done) return done;
+    if (auto done = statements_[erase_renewed].run(first, last); !done) return done;
     return statements_[erase_spent].run(first, last);
 }
 
 Result<void> Tables::erase(const CredentialId& credential) {
     const auto name = credential.bytes();
     if (auto done = statements_[erase_tallies].run(name, name); !done) return done;
+    if (auto done = statements_[erase_renewed].run(name, name); !done) return done;
     return statements_[erase_spent].run(name, name);
 }
 

@@ -18,7 +18,7 @@
 
 namespace countersign::attempts {
 
-/// The tables `tally`, `spent` and `author`, as `user_version` 1 of the file has them.
+/// The tables `tally`, `spent`, `author` and `renewed`, as `user_version` 1 of the file has them.
 extern const char* const schema_sql;
 
 /// Place of a failure in the order in which this directory learned of failures, its own and those
@@ -89,6 +89,12 @@ class Tables {
     Result<void> each_of(const Author& author,
                          RowSeq from,
                          const std::function<bool(const SignedRow&)>& visit);
+
+    /// Whether this restored directory has itself seen the credential succeed, or be unlocked.
+    Result<bool> is_renewed(const CredentialId& credential);
+    Result<void> put_renewed(const CredentialId& credential);
+    /// A new incarnation has seen nothing yet.
+    Result<void> forget_renewed();
 
     /// Everything of everyone about one user: erasure.
     Result<void> erase(const UserId& user);

@@ -4,6 +4,13 @@
 #include <chrono>
 
 namespace countersign::attempts {
+namespace {
+
+bool is_cut(const Share& share) noexcept {
+    return share.is_restored && !(share.has_caught_up && share.has_renewed);
+}
+
+}  // namespace
 
 Result<void> validate(const ThrottlePolicy& policy, std::uint32_t guess_budget) {
     if (guess_budget < 1 || guess_budget > max_guess_budget) {
@@ -51,8 +58,7 @@ std::optional<Instant> locked_until(std::uint64_t effective,
 }
 
 std::uint32_t share_in_force(const Share& share) noexcept {
-    const bool is_cut = share.is_restored && !(share.has_caught_up && share.has_renewed);
-    return is_cut ? std::min(share.granted, 1U) : share.granted;
+    return is_cut(share) ? std::min(share.granted, 1U) : share.granted;
 }
 
 bool budget_refuses(std::uint64_t own_remaining, std::uint32_t share_in_force) noexcept {
@@ -78,6 +84,7 @@ Standing standing_of(const NodeId& node,
         .own_remaining = remaining_of(node, rows, whose),
         .max_failures = policy.max_failures,
         .share = share_in_force(share),
+        .is_cut = is_cut(share),
         .locked_until = std::nullopt,
     };
     if (const auto newest = newest_counted_failure(rows, whose)) {

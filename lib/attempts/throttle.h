@@ -79,6 +79,7 @@ struct Standing {
     std::uint64_t own_remaining = 0;
     std::uint32_t max_failures = 0;
     std::uint32_t share = 0;  ///< in force
+    bool is_cut = false;      ///< to that of a restored incarnation
     std::optional<Instant> locked_until;
 };
 

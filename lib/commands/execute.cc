@@ -238,6 +238,7 @@ struct Executor {
         return edit_user(reader, context, command.id, [&](records::User& user) -> Result<void> {
             user.recovery_codes = command.codes;
             ++user.recovery_version;
+            user.recovery_made = context.now;
             return {};
         });
     }

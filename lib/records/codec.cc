@@ -109,6 +109,7 @@ Bytes encode(const User& user, BytesView before) {
     for (unsigned i = 0; i < codes.size(); ++i) {
         codes.set(i, flat::view(user.recovery_codes[i].bytes));
     }
+    root.setRecoveryMade(unix_ms(user.recovery_made));
     root.setCreated(unix_ms(user.created));
     root.setModified(unix_ms(user.modified));
     root.setEmailKey(flat::text(user.email_key == user.email ? std::string() : user.email_key));
@@ -136,6 +137,7 @@ Result<User> decode_user(BytesView bytes) {
         for (const auto& each : codes) {
             user.recovery_codes.push_back(flat::id<RecoveryDigest>(each));
         }
+        user.recovery_made = time(root.getRecoveryMade());
         user.created = time(root.getCreated());
         user.modified = time(root.getModified());
         user.email_key = flat::to_string(root.getEmailKey());

@@ -19,6 +19,7 @@ struct User {
   created @10 :Int64;
   modified @11 :Int64;
   emailKey @12 :Text;          # the normalised form, of which the handle is; empty: the same as email
+  recoveryMade @13 :Int64;     # when that set of recovery codes was made
 }
 
 struct Authenticator {

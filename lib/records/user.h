@@ -40,6 +40,7 @@ struct User {
     std::vector<Authenticator> authenticators;
     std::uint64_t recovery_version = 0;
     std::vector<RecoveryDigest> recovery_codes;
+    UnixTime recovery_made{};
     UnixTime created{};
     UnixTime modified{};
 };

@@ -335,6 +335,7 @@ TEST_CASE("commands: recovery codes: replaced whole, as the next set; not more t
     for (int i = 0; i < 10; ++i) codes.push_back(draw.id<records::RecoveryDigest>());
     primary.does(SetRecoveryCodes{.id = user_id(1), .codes = codes});
     CHECK(primary.user(1).recovery_version == 1);
+    CHECK(primary.user(1).recovery_made == primary.user(1).modified);
     CHECK(primary.user(1).recovery_codes == codes);
     primary.does(SetRecoveryCodes{.id = user_id(1), .codes = {}});
     CHECK(primary.user(1).recovery_version == 2);
