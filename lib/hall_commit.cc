@@ -151,6 +151,11 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
     if (auto committed = transaction->commit(); !committed) return committed.error();
 
     sightings_->note(journal->author().arrival, now().monotonic);
+    for (const auto& [node, user] : journal->clears()) {
+        if (!clear_watch_.cleared(node, user, time.monotonic)) continue;
+        tell(Event::Kind::many_clears,
+             "of user " + to_string(user) + " by node " + to_string(node));
+    }
     raise_time_floor(std::max(time.wall, head->time));
     if (batch) {
         last_written_ = batch->place.seq;
