@@ -149,6 +149,7 @@ class Hall {
     Result<Secret> invite(Invite invite);
     Result<std::vector<NodeInfo>> list_nodes();
     Result<LogSeq> remove_node(NodeId node);
+    Result<void> rewrap_root(const std::string& file, KeyProvider& from, KeyProvider& to);
     /// Lets in who holds an invitation. The same keys again change nothing. Errors: those of
     /// commands::Admit.
     Result<void> admit_node(const RecordId& invitation,

@@ -109,6 +109,10 @@ Result<LogSeq> Hall::remove_node(NodeId node) {
     return written;
 }
 
+Result<void> Hall::rewrap_root(const std::string& file, KeyProvider& from, KeyProvider& to) {
+    return membership::rewrap_root_key(file, identity_->pool, from, to, *environment_);
+}
+
 Result<void> Hall::admit_node(const RecordId& invitation,
                               records::SignedStatement admission,
                               std::vector<std::string> addresses) {

@@ -124,6 +124,9 @@ Result<std::vector<NodeInfo>> Nodes::list() {
 Result<LogSeq> Nodes::remove(NodeId node) {
     return hall_->remove_node(node);
 }
+Result<void> Nodes::rewrap_root(const std::string& file, KeyProvider& from, KeyProvider& to) {
+    return hall_->rewrap_root(file, from, to);
+}
 
 Result<LockoutStatus> Lockout::show(UserId user) {
     return hall_->show_lockout(user);

@@ -72,6 +72,10 @@ class Nodes {
     /// Shuts a node out. What it holds it holds: its realms' secrets are known to whoever has it.
     /// Errors: errc::not_primary, errc::not_found, errc::invalid_argument (the primary itself).
     Result<LogSeq> remove(NodeId node);
+    /// Wraps the pool's root key anew, in the file where it is: what `from` opens, `to` opens from
+    /// then on. Durable on return; on an error the file stays as it was. Errors: errc::not_found,
+    /// errc::malformed, errc::wrong_pool, errc::wrong_key, and those of the providers and the disk.
+    Result<void> rewrap_root(const std::string& file, KeyProvider& from, KeyProvider& to);
 
   private:
     friend class Store;

@@ -18,16 +18,11 @@ KeyContext context_of(const PoolId& pool, const sealing::PublicKey& public_key) 
     return {.pool = pool, .node = NodeId{public_key}};
 }
 
-}  // namespace
-
-Result<void> write_root_key(const std::string& path,
+Result<void> wrap_into_file(const std::string& path,
                             const PoolId& pool,
                             const Secret& seed,
                             KeyProvider& provider,
                             Environment& environment) {
-    if (environment.identify(path)) {
-        return Error(errc::already_exists, path + " is there already; move it away first");
-    }
     const sealing::SigningKey key(seed.bytes().first<sealing::key_size>());
     std::array<std::byte, KeyProvider::entropy_size> fresh;
     environment.random(fresh);
@@ -44,10 +39,10 @@ Result<void> write_root_key(const std::string& path,
     return environment.write_file(path, file, true);
 }
 
-Result<sealing::SigningKey> read_root_key(const std::string& path,
-                                          const PoolId& pool,
-                                          KeyProvider& provider,
-                                          Environment& environment) {
+Result<Secret> read_seed(const std::string& path,
+                         const PoolId& pool,
+                         KeyProvider& provider,
+                         Environment& environment) {
     const auto file = environment.read_file(path, file_limit);
     if (!file) return file.error();
     if (!*file) {
@@ -63,15 +58,46 @@ Result<sealing::SigningKey> read_root_key(const std::string& path,
     const auto public_key =
         NodeId::from_bytes(bytes.subspan(magic.size() + PoolId::size, NodeId::size));
     if (*file_pool != pool) return Error(errc::wrong_pool, path + " is another pool's root key");
-    const auto seed =
-        provider.unwrap(bytes.subspan(header_size), context_of(pool, public_key->bytes));
+    auto seed = provider.unwrap(bytes.subspan(header_size), context_of(pool, public_key->bytes));
     if (!seed) return seed.error();
     if (seed->size() != sealing::key_size) return Error(errc::wrong_key, path);
-    sealing::SigningKey key(seed->bytes().first<sealing::key_size>());
+    const sealing::SigningKey key(seed->bytes().first<sealing::key_size>());
     if (key.public_key() != public_key->bytes) {
         return Error(errc::wrong_key, path + " holds another key than it says");
     }
-    return key;
+    return seed;
+}
+
+}  // namespace
+
+Result<void> write_root_key(const std::string& path,
+                            const PoolId& pool,
+                            const Secret& seed,
+                            KeyProvider& provider,
+                            Environment& environment) {
+    if (environment.identify(path)) {
+        return Error(errc::already_exists, path + " is there already; move it away first");
+    }
+    return wrap_into_file(path, pool, seed, provider, environment);
+}
+
+Result<void> rewrap_root_key(const std::string& path,
+                             const PoolId& pool,
+                             KeyProvider& from,
+                             KeyProvider& to,
+                             Environment& environment) {
+    const auto seed = read_seed(path, pool, from, environment);
+    if (!seed) return seed.error();
+    return wrap_into_file(path, pool, *seed, to, environment);
+}
+
+Result<sealing::SigningKey> read_root_key(const std::string& path,
+                                          const PoolId& pool,
+                                          KeyProvider& provider,
+                                          Environment& environment) {
+    const auto seed = read_seed(path, pool, provider, environment);
+    if (!seed) return seed.error();
+    return sealing::SigningKey(seed->bytes().first<sealing::key_size>());
 }
 
 }  // namespace countersign::membership
