@@ -65,6 +65,25 @@ const char* name(Stage stage) noexcept {
     return "unknown";
 }
 
+const char* name(LinkStatus::State state) noexcept {
+    using enum LinkStatus::State;
+    switch (state) {
+        case connecting:
+            return "connecting";
+        case joining:
+            return "joining";
+        case copying:
+            return "copying";
+        case following:
+            return "following";
+        case feeding:
+            return "feeding";
+        case idle:
+            return "idle";
+    }
+    return "unknown";
+}
+
 const char* name(Verdict verdict) noexcept {
     switch (verdict) {
         case Verdict::accepted:

@@ -372,25 +372,6 @@ LinkTable::LinkId Link::id() const noexcept {
     return impl_->id();
 }
 
-const char* name(LinkStatus::State state) noexcept {
-    using enum LinkStatus::State;
-    switch (state) {
-        case connecting:
-            return "connecting";
-        case joining:
-            return "joining";
-        case copying:
-            return "copying";
-        case following:
-            return "following";
-        case feeding:
-            return "feeding";
-        case idle:
-            return "idle";
-    }
-    return "unknown";
-}
-
 const char* name(LinkEvent::Kind kind) noexcept {
     using enum LinkEvent::Kind;
     switch (kind) {
