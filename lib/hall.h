@@ -257,6 +257,8 @@ class Hall {
     // hall_commit
     /// errc::not_primary, naming who writes, unless this node does.
     Result<std::shared_ptr<const PoolView>> writable();
+    /// See Store::confirm_primary; another process may have been told.
+    bool is_confirmed();
     log::Appender::Execute executing(commands::Command command) const;
     Result<LogSeq> write(commands::Command command);
     void commit_group(std::span<Write* const> group);

@@ -19,12 +19,21 @@ Result<std::shared_ptr<const PoolView>> Hall::writable() {
     if (!known->is_primary(identity_->node)) {
         return Error(errc::not_primary, "write at " + known->primary_name());
     }
-    if (!confirmed_ && known->members.size() > 1) {
+    if (known->members.size() > 1 && !is_confirmed()) {
         return Error(errc::needs_confirmation,
                      "this directory is a copy or came from a backup: make sure that no other node"
                      " holds later batches of its own, then confirm it");
     }
     return known;
+}
+
+bool Hall::is_confirmed() {
+    if (confirmed_) return true;
+    auto readers = reader();
+    const auto author = readers ? (*readers)->attempts.author()
+                                : Result<std::optional<attempts::AuthorRow>>(readers.error());
+    if (author && *author && (*author)->is_confirmed) confirmed_ = true;
+    return confirmed_;
 }
 
 log::Appender::Execute Hall::executing(commands::Command command) const {

@@ -379,7 +379,7 @@ Result<void> Hall::read_renewal(Readers& readers,
     // The primary of a pool of one holds the only log there is: it has caught up with itself. With
     // other members, it has once it is known that none of them holds more than it does.
     const bool is_alone = pool.members.size() == 1 && pool.is_primary(identity_->node);
-    share.has_caught_up = is_alone || (*author && (*author)->is_confirmed);
+    share.has_caught_up = is_alone || confirmed_ || (*author && (*author)->is_confirmed);
     const auto is_renewed = readers.attempts.is_renewed(credential);
     if (!is_renewed) return is_renewed.error();
     share.has_renewed = *is_renewed;

@@ -54,7 +54,7 @@ struct SignIn {
 /// What was decided and on what ground. Show a stranger the verdict at most.
 struct SignInResult {
     Verdict verdict = Verdict::refused;
-    UserId user;                      ///< when accepted, code_required or disabled
+    UserId user;  ///< once the password was right, whatever became of the code; else all zero
     Methods methods = Methods::none;  ///< what was verified
     std::string challenge;            ///< with code_required: hand it in with the code
     /// With locked: when to try again; none when only a success elsewhere or an operator can help.

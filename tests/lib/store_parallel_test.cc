@@ -1,6 +1,8 @@
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -361,4 +363,35 @@ TEST_CASE("store: closed after its tasks were dropped: nobody is told, nothing h
     auto store = place.open();
     // The failure was on its way to the disk already.
     CHECK(store.lockout().show(alice)->password.failures == 10);
+}
+
+TEST_CASE("store: closed while a thread waits in a call: that call ends with cancelled") {
+    TaskedPlace place;
+    auto store = place.create();
+    add_user(store, "alice");
+    for (int i = 0; i < 9; ++i) sign_in(store, "alice", "wrong");
+    place.hold_one_guess(store);
+    std::optional<Result<SignInResult>> answer;
+    std::jthread waiting([&] {
+        auto attempt = attempt_of("alice", good_password);
+        attempt.patience = 59s;
+        answer = store.authenticate(std::move(attempt));
+    });
+    // Once it waits, its deadline is the next thing that falls due.
+    const auto before = place.environment->now().monotonic;
+    store.run_due();  // housekeeping, then not for a minute
+    while (store.run_due() != before + 59s) std::this_thread::yield();
+    std::jthread application([&](std::stop_token stop) {
+        while (!stop.stop_requested()) {
+            if (!place.tasks.run_one()) std::this_thread::yield();
+        }
+    });
+    {
+        const auto closing = std::move(store);
+    }
+    waiting.join();
+    REQUIRE(answer);
+    REQUIRE_FALSE(*answer);
+    CHECK(answer->error() == errc::cancelled);
+    CHECK(count(place.answers, Verdict::refused) == 1);
 }
