@@ -372,15 +372,17 @@ TEST_CASE("store: closed while a thread waits in a call: that call ends with can
     for (int i = 0; i < 9; ++i) sign_in(store, "alice", "wrong");
     place.hold_one_guess(store);
     std::optional<Result<SignInResult>> answer;
+    std::atomic<bool> ended = false;
     std::jthread waiting([&] {
         auto attempt = attempt_of("alice", good_password);
         attempt.patience = 59s;
         answer = store.authenticate(std::move(attempt));
+        ended = true;
     });
     // Once it waits, its deadline is the next thing that falls due.
     const auto before = place.environment->now().monotonic;
     store.run_due();  // housekeeping, then not for a minute
-    while (store.run_due() != before + 59s) std::this_thread::yield();
+    while (!ended && store.run_due() != before + 59s) std::this_thread::yield();
     std::jthread application([&](std::stop_token stop) {
         while (!stop.stop_requested()) {
             if (!place.tasks.run_one()) std::this_thread::yield();
