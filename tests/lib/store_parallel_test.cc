@@ -79,6 +79,12 @@ struct TaskedPlace : StorePlace {
         REQUIRE(tasks.waiting() == 1);
     }
 
+    void run_until(const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            if (!tasks.run_one()) std::this_thread::yield();
+        }
+    }
+
     ManualTasks tasks;
     Answers answers;
 };
@@ -326,16 +332,15 @@ TEST_CASE("store: closed with attempts under way: what was tried is answered, th
             place.tasks.run_newest();
         }
         place.start(store, attempt_of("bob", "wrong"));  // its task has not begun
-        std::atomic<bool> done = false;
-        std::jthread application([&] {
-            while (!done) {
-                if (!place.tasks.run_one()) std::this_thread::yield();
-            }
+        CHECK(place.tasks.waiting() == 2);
+        // The application's threads are busy until those that waited have been told.
+        std::jthread application([&](std::stop_token stop) {
+            while (place.tasks.waiting() < 5) std::this_thread::yield();
+            place.run_until(stop);
         });
         {
             const auto closing = std::move(store);
         }
-        done = true;
     }
     REQUIRE(place.answers.size() == 5);
     CHECK(count(place.answers, Verdict::refused) == 1);
@@ -384,9 +389,8 @@ TEST_CASE("store: closed while a thread waits in a call: that call ends with can
     store.run_due();  // housekeeping, then not for a minute
     while (!ended && store.run_due() != before + 59s) std::this_thread::yield();
     std::jthread application([&](std::stop_token stop) {
-        while (!stop.stop_requested()) {
-            if (!place.tasks.run_one()) std::this_thread::yield();
-        }
+        while (!ended) std::this_thread::yield();
+        place.run_until(stop);
     });
     {
         const auto closing = std::move(store);
