@@ -1,8 +1,9 @@
 #include "log/staging.h"
 
 #include <algorithm>
-#include <tuple>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "log/copy_page.h"
 #include "log/run.h"
@@ -24,7 +25,9 @@ CREATE TABLE staging (
     last INTEGER NOT NULL,
     known_root_term INTEGER NOT NULL,
     known_epoch INTEGER NOT NULL,
-    known_node BLOB NOT NULL
+    known_node BLOB NOT NULL,
+    indexed INTEGER NOT NULL,
+    waiting_handles INTEGER NOT NULL
 ) STRICT;
 )sql";
 
@@ -76,14 +79,6 @@ ALTER TABLE old_batch RENAME TO staged_batch;
 ALTER TABLE spare_batch RENAME TO old_batch;
 )sql";
 
-Result<records::Change> to_change(const CopiedRecord& record) {
-    auto handles = records::to_handles(record.handles);
-    if (!handles) return handles.error();
-    return records::Change{
-        .name = name_of(record.key),
-        .put = records::Change::Put{.sealed = record.sealed, .handles = std::move(*handles)}};
-}
-
 Result<std::uint64_t> count_rows(Result<sqlite::Rows> rows) {
     std::uint64_t number = 0;
     const auto read = sqlite::each_row(std::move(rows), [&](const sqlite::Rows&) -> Result<bool> {
@@ -113,12 +108,15 @@ Result<Staging> Staging::prepare(sqlite::Database& database,
     auto statements = sqlite::Statements<Query>::prepare(
         database,
         {{{Query::read,
-           "SELECT stage, first, last, known_root_term, known_epoch, known_node, after_kind,"
-           " after_id FROM staging"},
+           "SELECT stage, first, last, known_root_term, known_epoch, known_node, indexed,"
+           " waiting_handles, after_kind, after_id FROM staging"},
           {Query::write,
            "INSERT OR REPLACE INTO staging (one, stage, first, last, known_root_term, known_epoch,"
-           " known_node, after_kind, after_id) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)"},
+           " known_node, indexed, waiting_handles, after_kind, after_id)"
+           " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
           {Query::end, "DELETE FROM staging"},
+          {Query::unindexed,
+           "SELECT rowid, kind, id, handles FROM staged_record WHERE rowid > ? ORDER BY rowid"},
           {Query::anything_staged,
            "SELECT EXISTS (SELECT 1 FROM staged_record) OR EXISTS (SELECT 1 FROM staged_handle)"
            " OR EXISTS (SELECT 1 FROM staged_batch)"},
@@ -147,12 +145,17 @@ Result<std::optional<Staging::Row>> Staging::read_row() {
                                                  RootTerm,
                                                  Epoch,
                                                  NodeId,
+                                                 std::int64_t,
+                                                 std::uint64_t,
                                                  std::optional<std::uint16_t>,
                                                  std::optional<RecordId>>(rows);
             if (!columns) return columns.error();
-            const auto& [stage, first, last, root_term, epoch, node, kind, id] = *columns;
+            const auto& [stage, first, last, root_term, epoch, node, indexed, waiting, kind, id] =
+                *columns;
             Row read{.state = {.stage = stage, .after = {}, .first = first, .last = last},
-                     .known = {.root_term = root_term, .epoch = epoch, .node = node}};
+                     .known = {.root_term = root_term, .epoch = epoch, .node = node},
+                     .indexed = indexed,
+                     .waiting_handles = waiting};
             if (kind && id) read.state.after = RecordKey{.kind = *kind, .id = *id};
             return read;
         });
@@ -171,38 +174,41 @@ Result<void> Staging::write_row(const Row& row) {
                                          row.known.root_term,
                                          row.known.epoch,
                                          row.known.node,
+                                         row.indexed,
+                                         row.waiting_handles,
                                          after ? std::optional(after->kind) : std::nullopt,
                                          after ? std::optional(after->id) : std::nullopt);
 }
 
-Result<Staging::Row> Staging::newest_row(CopyState state) {
+/// None also when a designation ends the copy.
+Result<std::optional<Staging::Row>> Staging::valid_row() {
+    auto row = read_row();
+    if (!row || !*row) return row;
+    const auto& known = (*row)->known;
+    const auto later = staged_.designations.after(known.root_term, known.epoch, known.node);
+    if (!later) return later.error();
+    const bool over = std::ranges::any_of(*later, [&](const records::Designation& designation) {
+        return designation.base_seq < (*row)->state.last;
+    });
+    if (over) row->reset();
+    return row;
+}
+
+Result<void> Staging::note_designation(Row& row) {
     const auto current = staged_.designations.current();
     if (!current) return current.error();
-    Row row{.state = std::move(state), .known = {}};
     if (*current) {
         row.known = {.root_term = (*current)->root_term,
                      .epoch = (*current)->epoch,
                      .node = (*current)->node};
     }
-    return row;
-}
-
-Result<bool> Staging::overtaken(const Row& row) {
-    const auto later =
-        staged_.designations.after(row.known.root_term, row.known.epoch, row.known.node);
-    if (!later) return later.error();
-    return std::ranges::any_of(*later, [&](const records::Designation& designation) {
-        return designation.base_seq < row.state.last;
-    });
+    return {};
 }
 
 Result<CopyState> Staging::state() {
-    auto row = read_row();
+    auto row = valid_row();
     if (!row) return row.error();
-    if (!*row) return CopyState{};
-    const auto over = overtaken(**row);
-    if (!over) return over.error();
-    return *over ? CopyState{} : std::move((*row)->state);
+    return *row ? std::move((*row)->state) : CopyState{};
 }
 
 Result<void> Staging::set_aside(sqlite::Database& database) {
@@ -219,39 +225,72 @@ Result<void> Staging::set_aside(sqlite::Database& database) {
 
 Result<CopyState> Staging::begin(sqlite::Database& database) {
     if (auto aside = set_aside(database); !aside) return aside.error();
-    const auto row = newest_row({.stage = CopyState::Stage::paging});
-    if (!row) return row.error();
-    if (auto written = write_row(*row); !written) return written.error();
-    return row->state;
+    Row row{.state = {.stage = CopyState::Stage::paging}};
+    if (auto noted = note_designation(row); !noted) return noted.error();
+    if (auto written = write_row(row); !written) return written.error();
+    return std::move(row.state);
 }
 
 Result<CopyState> Staging::stage(const CopyPage& page) {
-    auto now = state();
-    if (!now) return now;
-    if (now->stage != CopyState::Stage::paging) {
+    auto found = valid_row();
+    if (!found) return found.error();
+    if (!*found || (*found)->state.stage != CopyState::Stage::paging) {
         return Error(errc::conflict, "a page came while no records are being copied");
     }
-    if (auto right = check_page(page, now->after); !right) return right.error();
+    Row& row = **found;
+    CopyState& state = row.state;
+    if (auto right = check_page(page, state.after); !right) return right.error();
+    if (auto written = write_records(page); !written) return written.error();
+    for (const auto& record : page.records) {
+        row.waiting_handles += record.handles.size() / records::Handle::size;
+    }
+    if (page.last || row.waiting_handles >= waiting_handles_limit) {
+        if (auto indexed = index_handles(row); !indexed) return indexed.error();
+    }
+    if (!page.records.empty()) state.after = page.records.back().key;
+    state.first = state.first == LogSeq{0} ? page.moment : std::min(state.first, page.moment);
+    state.last = std::max(state.last, page.moment);
+    if (page.last) state.stage = CopyState::Stage::replaying;
+    if (auto noted = note_designation(row); !noted) return noted.error();
+    if (auto written = write_row(row); !written) return written.error();
+    return std::move(state);
+}
+
+Result<void> Staging::write_records(const CopyPage& page) {
     auto head = staged_.head.read();
     if (!head) return head.error();
     for (const auto& record : page.records) {
-        const auto change = to_change(record);
-        if (!change) return change.error();
-        auto written = staged_.writer.write(*change, record.seq, std::nullopt);
-        if (!written) return written.error();
-        head->digest.add(
-            staged_.hash_row(change->name, record.seq, change->put->sealed, change->put->handles));
+        const auto name = name_of(record.key);
+        const auto handles = records::to_handles(record.handles);
+        if (!handles) return handles.error();
+        auto written = staged_.writer.insert(name, record.seq, record.sealed, record.handles);
+        if (!written) return written;
+        head->digest.add(staged_.hash_row(name, record.seq, record.sealed, *handles));
     }
-    if (auto moved = staged_.head.write(*head); !moved) return moved.error();
+    return staged_.head.write(*head);
+}
 
-    if (!page.records.empty()) now->after = page.records.back().key;
-    now->first = now->first == LogSeq{0} ? page.moment : std::min(now->first, page.moment);
-    now->last = std::max(now->last, page.moment);
-    if (page.last) now->stage = CopyState::Stage::replaying;
-    const auto row = newest_row(std::move(*now));
-    if (!row) return row.error();
-    if (auto written = write_row(*row); !written) return written.error();
-    return row->state;
+Result<void> Staging::index_handles(Row& row) {
+    std::vector<records::HandleRow> due;
+    due.reserve(row.waiting_handles);
+    const auto add = [&](const sqlite::Rows& rows) -> Result<bool> {
+        const auto columns = sqlite::columns<std::int64_t, records::RecordKind, RecordId>(rows);
+        if (!columns) return columns.error();
+        const auto handles = records::to_handles(rows.blob(3));
+        if (!handles) return handles.error();
+        const auto& [rowid, kind, id] = *columns;
+        for (const auto& handle : *handles) due.push_back({handle, {kind, id}});
+        row.indexed = rowid;
+        return true;
+    };
+    const auto read = sqlite::each_row(statements_[Query::unindexed].query(row.indexed), add);
+    if (!read) return read;
+    std::ranges::sort(due);
+    for (const auto& handle : due) {
+        if (auto written = staged_.writer.insert(handle); !written) return written;
+    }
+    row.waiting_handles = 0;
+    return {};
 }
 
 Result<std::optional<Error>> Staging::apply(const SignedBatch& signed_batch,

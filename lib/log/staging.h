@@ -12,6 +12,11 @@
 
 namespace countersign::log {
 
+/// How many handles of staged records may wait for their table: they are random numbers, and each
+/// goes to a page of its own unless many are written in their order. Higher: less is written in
+/// all; longer transactions, and 34 bytes of memory each.
+constexpr std::size_t waiting_handles_limit = 100'000;
+
 /// The staging tables, as `user_version` 1 of the file has them: two more sets of `record`,
 /// `handle`, `head` and `batch`, by the prefixes `staged_` and `old_`, and the row `staging`.
 std::string staging_schema_sql();
@@ -72,6 +77,7 @@ class Staging {
         read,
         write,
         end,
+        unindexed,
         anything_staged,
         forget_head,
         drop_records,
@@ -83,7 +89,9 @@ class Staging {
     /// The row `staging`.
     struct Row {
         CopyState state;
-        DesignationKey known;  ///< the greatest held when the copy began, or its last page came
+        DesignationKey known;      ///< the greatest held when the copy began, or its last page came
+        std::int64_t indexed = 0;  ///< the rowid up to which handles are in their table
+        std::uint64_t waiting_handles = 0;  ///< of the records behind that one
     };
 
     Staging(Ledger staged, sqlite::Statements<Query> statements)
@@ -91,8 +99,10 @@ class Staging {
 
     Result<std::optional<Row>> read_row();
     Result<void> write_row(const Row& row);
-    Result<Row> newest_row(CopyState state);
-    Result<bool> overtaken(const Row& row);
+    Result<std::optional<Row>> valid_row();
+    Result<void> note_designation(Row& row);
+    Result<void> write_records(const CopyPage& page);
+    Result<void> index_handles(Row& row);
     Result<void> set_aside(sqlite::Database& database);
     Result<void> swap_in(sqlite::Database& database);
     Result<Replayed> give_up(sqlite::Database& database, Error why);

@@ -183,9 +183,20 @@ Result<void> Writer::write(const Change& change,
     if (before) {
         return statements_[Query::update].run(seq, change.put->sealed, handles, name.kind, name.id);
     }
-    return inserted(
-        statements_[Query::insert].run(name.kind, name.id, seq, change.put->sealed, handles),
-        "a record");
+    return insert(name, seq, change.put->sealed, handles);
+}
+
+Result<void> Writer::insert(const RecordName& name,
+                            LogSeq seq,
+                            BytesView sealed,
+                            BytesView handles) {
+    return inserted(statements_[Query::insert].run(name.kind, name.id, seq, sealed, handles),
+                    "a record");
+}
+
+Result<void> Writer::insert(const HandleRow& handle) {
+    const auto& [value, name] = handle;
+    return inserted(statements_[Query::add_handle].run(value, name.kind, name.id), "a handle");
 }
 
 Result<void> Writer::write_handles(const Change& change,
@@ -203,8 +214,7 @@ Result<void> Writer::write_handles(const Change& change,
         if (!done) return done;
     }
     for (const auto& handle : added) {
-        auto done = statements_[Query::add_handle].run(handle, name.kind, name.id);
-        if (!done) return inserted(std::move(done), "a handle");
+        if (auto done = insert(HandleRow{handle, name}); !done) return done;
     }
     return {};
 }

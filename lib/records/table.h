@@ -55,6 +55,12 @@ class Writer {
     /// are not rewritten. Errors: errc::corrupt when the table of handles has what it should not.
     Result<void> write(const Change& change, LogSeq seq, const std::optional<StoredRecord>& before);
 
+    /// The two parts of putting a new record, for who brings the handles of many into their own
+    /// order first: `handles` is the column, `HandleRow` a row of the table. Errors: errc::corrupt
+    /// when it is there already.
+    Result<void> insert(const RecordName& name, LogSeq seq, BytesView sealed, BytesView handles);
+    Result<void> insert(const HandleRow& handle);
+
   private:
     enum class Query { insert, update, erase, add_handle, drop_handle, count };
     explicit Writer(sqlite::Statements<Query> statements) : statements_(std::move(statements)) {}

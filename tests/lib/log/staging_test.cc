@@ -225,6 +225,37 @@ TEST_CASE("staging: begun again: what was staged is gone") {
     CHECK(copying.equal(copying.feeder));
 }
 
+TEST_CASE("staging: more handles than may wait: each is in its table once, after restarts too") {
+    Copying copying(0);
+    Draw draw(1);
+    constexpr std::size_t records = 3 * waiting_handles_limit / 2 / handles_limit;
+    std::vector<records::Change> many;
+    for (std::size_t i = 0; i < records; ++i) {
+        std::vector<records::Handle> handles(handles_limit);
+        for (auto& each : handles) each = draw.id<records::Handle>();
+        many.push_back(put({records::RecordKind::user, draw.id<RecordId>()}, "x", handles));
+    }
+    copying.pool.append(copying.feeder, std::move(many));
+    copying.begin();
+    std::size_t indexed = 0;
+    for (int writes = 0;;) {
+        const auto now = copying.stage(Copying::read(copying.feeder, copying.state().after));
+        REQUIRE(now);
+        const std::size_t all = copying.count("staged_record") * handles_limit;
+        const std::size_t before = indexed;
+        indexed = copying.count("staged_handle");
+        CHECK(all - indexed < waiting_handles_limit);
+        if (indexed != before) ++writes;
+        copying.reopen();
+        if (now->stage == Stage::paging) continue;
+        CHECK(writes == 2);
+        CHECK(indexed == all);
+        break;
+    }
+    CHECK(copying.replay_all(copying.feeder)->head);
+    CHECK(verify(copying.replica.database, copying.replica.ledger));
+}
+
 TEST_CASE("staging: a forged page: the digest tells, nothing of it shows, and a new copy works") {
     struct Forgery {
         const char* what;
