@@ -38,10 +38,13 @@ cs::milliseconds to_span(const std::string& text) {
     return cs::milliseconds{number * found->second};
 }
 
-CLI::Option* add_span(CLI::App& app, const char* name, cs::milliseconds& span, const char* about) {
+CLI::Option* add_span(CLI::App& app,
+                      const char* name,
+                      std::function<void(cs::milliseconds)> take,
+                      const char* about) {
     return app
         .add_option_function<std::string>(
-            name, [&span](const std::string& text) { span = to_span(text); }, about)
+            name, [take](const std::string& text) { take(to_span(text)); }, about)
         ->type_name("SPAN");
 }
 
@@ -152,21 +155,34 @@ void add_init(CLI::App& app, Commands& commands) {
                     pool.guess_budget,
                     "Wrong guesses between two successes over the whole pool; 100")
         ->group("Pool");
-    auto& throttle = pool.password_throttle;
+    // One set of figures for both factors.
+    const auto both = [&pool](auto&& change) {
+        change(pool.password_throttle);
+        change(pool.code_throttle);
+    };
     init.add_option_function<std::uint32_t>(
             "--max-failures",
-            [&pool](std::uint32_t most) {
-                pool.password_throttle.max_failures = pool.code_throttle.max_failures = most;
+            [both](std::uint32_t most) {
+                both([&](cs::ThrottleOptions& each) { each.max_failures = most; });
             },
             "Failures that lock, of passwords and of codes; 10")
         ->group("Pool");
-    add_span(init, "--lock-for", throttle.lock_for, "For how long, doubled by each further; 30s")
+    add_span(
+        init,
+        "--lock-for",
+        [both](cs::milliseconds span) {
+            both([&](cs::ThrottleOptions& each) { each.lock_for = span; });
+        },
+        "For how long, doubled by each further failure; 30s")
         ->group("Pool");
-    add_span(init, "--lock-cap", throttle.lock_cap, "And at most; 1h")->group("Pool");
-    init.final_callback([&pool] {
-        pool.code_throttle.lock_for = pool.password_throttle.lock_for;
-        pool.code_throttle.lock_cap = pool.password_throttle.lock_cap;
-    });
+    add_span(
+        init,
+        "--lock-cap",
+        [both](cs::milliseconds span) {
+            both([&](cs::ThrottleOptions& each) { each.lock_cap = span; });
+        },
+        "And at most; 1h")
+        ->group("Pool");
 }
 
 void add_pool(CLI::App& app, Commands& commands) {
@@ -362,7 +378,11 @@ void add_nodes(CLI::App& app, Commands& commands) {
     invite.add_option("--realm", it.realms, "Whose data keys it gets, by commas; 1")
         ->delimiter(',')
         ->allow_extra_args(false);
-    add_span(invite, "--expires", it.expires_in, "As 30m, 24h or 7d; 24h");
+    add_span(
+        invite,
+        "--expires",
+        [&span = it.expires_in](cs::milliseconds given) { span = given; },
+        "As 30m, 24h or 7d; 24h");
     invite.add_option("--root", it.root_file, "The pool's root key; DIR.root")->type_name("FILE");
     Commands::add_key(invite, "root-", it.root_key, "What wraps the root key; the node's own key");
 
@@ -401,14 +421,19 @@ void add_log(CLI::App& app, Commands& commands) {
                              "{batches_erased, batches_kept}");
 }
 
-/// The command that was being read, for the hint in a complaint.
-std::string path_of(const CLI::App& app) {
+/// Why the arguments make no sense, and where to read on.
+std::string complaint_of(const CLI::App& app, const CLI::ParseError& error) {
     std::string path = app.get_name();
-    for (const auto* next = &app; !next->get_subcommands().empty();) {
-        next = next->get_subcommands().front();
-        path += " " + next->get_name();
+    const auto* command = &app;
+    while (!command->get_subcommands().empty()) {
+        command = command->get_subcommands().front();
+        path += " " + command->get_name();
     }
-    return path;
+    const auto rest = app.remaining(true);
+    const bool group = command->get_require_subcommand_min() != 0;
+    std::string text = error.what();
+    if (group) text = rest.empty() ? "a command is missing" : "there is no command " + rest.front();
+    return printable(text) + "; see " + path + " --help";
 }
 
 }  // namespace
@@ -438,7 +463,7 @@ Parsed parse(int count, char** words) {
         for (int i = 1; i < count; ++i) {
             if (std::string_view(words[i]) == "--json") parsed.json = true;
         }
-        parsed.complaint = std::string(stopped.what()) + "; see " + path_of(app) + " --help";
+        parsed.complaint = complaint_of(app, stopped);
     }
     return parsed;
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -54,34 +55,34 @@ bool is_of_row(cs::errc code) {
     }
 }
 
-/// The rows that were not imported, as CSV: line, login, error, reason.
+/// The rows that were not imported, as CSV: line, login, error, reason. Written when it is closed,
+/// by line, whichever thread was told of them first.
 class Report {
   public:
+    /// An empty one, which shows that the file can be written. Errors: errc::read_only.
     static cs::Result<Report> open(const std::string& path) {
-        std::ofstream file(path, std::ios::trunc);
-        file << "line,login,error,reason\n" << std::flush;
-        if (!file) {
-            return cs::Error(cs::errc::read_only,
-                             "the report " + path +
-                                 " cannot be written; name another with "
-                                 "--report");
-        }
-        return Report(path, std::move(file));
-    }
-    void add(std::uint64_t line, const std::string& login, const cs::Error& error) {
-        file_ << line << ',' << csv_field(printable(login)) << ',' << cs::name(error.code()) << ','
-              << csv_field(printable(error.message())) << '\n';
+        Report report(path);
+        if (report.close()) return report;
+        return cs::Error(cs::errc::read_only,
+                         "the report " + path + " cannot be written; name another with --report");
     }
     const std::string& path() const noexcept { return path_; }
-    bool close() {
-        file_.close();
-        return !file_.fail();
+    void add(std::uint64_t line, const std::string& login, const cs::Error& error) {
+        rows_[line] = csv_field(printable(login)) + ',' + cs::name(error.code()) + ',' +
+                      csv_field(printable(error.message()));
+    }
+    bool close() const {
+        std::ofstream file(path_, std::ios::trunc);
+        file << "line,login,error,reason\n";
+        for (const auto& [line, text] : rows_) file << line << ',' << text << '\n';
+        file.close();
+        return !file.fail();
     }
 
   private:
-    Report(std::string path, std::ofstream file) : path_(std::move(path)), file_(std::move(file)) {}
+    explicit Report(std::string path) : path_(std::move(path)) {}
     std::string path_;
-    std::ofstream file_;
+    std::map<std::uint64_t, std::string> rows_;
 };
 
 /// Threads that hash and write groups, and what came of them.
@@ -328,7 +329,7 @@ Exit show(Session& session,
 }  // namespace
 
 Outcome run(const UserImport& import, Session& session) {
-    auto store = session.open(import.at, {.blocked_passwords = import.blocked_passwords});
+    auto store = session.open(import.at, import.blocked_passwords);
     if (!store) return store.error();
     const auto status = store->status();
     if (!status) return status.error();

@@ -47,6 +47,13 @@ bool is_safe(char32_t point) {
     return !control && !turns;
 }
 
+/// Codes whose sentence adds nothing to a detail.
+bool detail_says_all(cs::errc code) {
+    using enum cs::errc;
+    return code == invalid_argument || code == not_found || code == not_a_store ||
+           code == store_exists || code == cancelled;
+}
+
 }  // namespace
 
 Exit exit_of(cs::errc code) noexcept {
@@ -71,7 +78,8 @@ void Output::note(std::string_view text) {
 }
 
 void Output::fail(const cs::Error& error) {
-    std::string message = error.message();
+    const bool detail_alone = detail_says_all(error.code()) && !error.detail().empty();
+    std::string message = detail_alone ? error.detail() : error.message();
     if (const auto remedy = advice(error.code()); !remedy.empty()) message.append("; ") += remedy;
     fail(cs::name(error.code()), message);
 }

@@ -30,6 +30,20 @@ bool lies_beside(const std::string& file, const std::string& directory) {
     return !file.empty() && (key == data.parent_path() || key == data);
 }
 
+const char* name_of(cs::Stage stage) {
+    switch (stage) {
+        case cs::Stage::joining:
+            return "joining";
+        case cs::Stage::copying:
+            return "copying";
+        case cs::Stage::ready:
+            return "ready";
+        case cs::Stage::removed:
+            return "removed";
+    }
+    return "unknown";
+}
+
 Json links_of(const cs::Status& status) {
     auto links = Json::array();
     for (const auto& link : status.links) {
@@ -46,7 +60,7 @@ Json to_json(const cs::Status& status, bool key_beside) {
             {"node", cs::to_string(status.node)},
             {"name", status.name},
             {"role", status.is_primary ? "primary" : "replica"},
-            {"stage", cs::name(status.stage)},
+            {"stage", name_of(status.stage)},
             {"root_term", cs::value(status.root_term)},
             {"epoch", cs::value(status.epoch)},
             {"seq", cs::value(status.seq)},
@@ -71,7 +85,7 @@ std::string to_text(const cs::Status& status, bool key_beside) {
     line("pool", cs::to_string(status.pool));
     line("node", status.name + ", " + cs::to_string(status.node));
     line("role", status.is_primary ? "primary" : "replica of " + status.primary_name);
-    line("stage", cs::name(status.stage));
+    line("stage", name_of(status.stage));
     line("epoch", std::to_string(cs::value(status.epoch)));
     line("seq", std::to_string(cs::value(status.seq)));
     line("digest", status.digest);

@@ -7,6 +7,8 @@ namespace tool {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t blocked_passwords_limit = std::size_t{64} << 20;
+
 std::string plain_directory(const std::string& directory) {
     std::string plain = directory;
     while (plain.size() > 1 && plain.back() == '/') plain.pop_back();
@@ -57,6 +59,21 @@ cs::Result<cs::Store> Session::open(const StoreAt& at, cs::Options options) {
         };
     }
     return cs::Store::open(std::move(options));
+}
+
+cs::Result<cs::Store> Session::open(const StoreAt& at, const std::string& blocked_passwords) {
+    cs::Options options;
+    if (!blocked_passwords.empty()) {
+        const auto text =
+            cs::system_environment()->read_file(blocked_passwords, blocked_passwords_limit);
+        if (!text) return text.error();
+        if (!*text) {
+            return cs::Error(cs::errc::not_found, "there is no file " + blocked_passwords);
+        }
+        options.blocked_passwords.assign(reinterpret_cast<const char*>((*text)->data()),
+                                         (*text)->size());
+    }
+    return open(at, std::move(options));
 }
 
 cs::Result<cs::User> Session::find(cs::Store& store, const std::string& login) {

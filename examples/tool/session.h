@@ -49,8 +49,11 @@ struct Session {
     Output output;
     Input input;
 
-    /// Errors: those of Store::open.
-    cs::Result<cs::Store> open(const StoreAt& at, cs::Options options = {});
+    /// `blocked_passwords` is a file's name, or empty. Errors: those of Store::open;
+    /// errc::not_found (that file).
+    cs::Result<cs::Store> open(const StoreAt& at, const std::string& blocked_passwords = {});
+    /// The same with other options of the store.
+    cs::Result<cs::Store> open(const StoreAt& at, cs::Options options);
     /// Whom `login` names: a login, or the id of a user. Errors: errc::not_found.
     cs::Result<cs::User> find(cs::Store& store, const std::string& login);
 

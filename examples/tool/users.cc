@@ -84,7 +84,7 @@ std::string to_text(const cs::User& user) {
 }
 
 Outcome run(const UserAdd& add, Session& session) {
-    auto store = session.open(add.at, {.blocked_passwords = add.blocked_passwords});
+    auto store = session.open(add.at, add.blocked_passwords);
     if (!store) return store.error();
     cs::NewUser user{.login = add.login,
                      .display_name = add.display_name,
@@ -173,7 +173,7 @@ Outcome run(const UserSet& set, Session& session) {
 }
 
 Outcome run(const UserPassword& change, Session& session) {
-    auto store = session.open(change.at, {.blocked_passwords = change.blocked_passwords});
+    auto store = session.open(change.at, change.blocked_passwords);
     if (!store) return store.error();
     const auto user = session.find(*store, change.login);
     if (!user) return user.error();
