@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(
     g++ meson ninja-build pkg-config python3 git
     libsodium-dev libsqlite3-dev libutf8proc-dev nettle-dev capnproto libcapnp-dev
-    libboost1.81-dev libqrencode-dev
+    libboost1.81-dev libqrencode-dev libcli11-dev
     doctest-dev nlohmann-json3-dev sqlite3 oathtool argon2 jq openssl
 )
 case ${1:-} in
