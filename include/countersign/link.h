@@ -377,7 +377,8 @@ struct LinkStatus {
     LogSeq acked{};                     ///< the peer has said to hold this durably
     LogSeq peer_head{};                 ///< as it last said
     std::uint64_t bytes_in_flight = 0;  ///< sent and not yet stored by the peer
-    milliseconds round_trip{};          ///< of the last ping; 0: none yet
+    std::uint64_t copied = 0;   ///< records of a copy that came over this link and are stored
+    milliseconds round_trip{};  ///< of the last ping; 0: none yet
 };
 const char* name(LinkStatus::State state) noexcept;
 const char* name(LinkEvent::Kind kind) noexcept;

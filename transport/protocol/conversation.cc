@@ -460,6 +460,7 @@ LinkStatus Conversation::status() const {
                       .acked = acked_,
                       .peer_head = peer_head_.seq,
                       .bytes_in_flight = feeder_.bytes_in_flight() + copy_feeder_.bytes_in_flight(),
+                      .copied = follower_.copied(),
                       .round_trip = heartbeat_.round_trip()};
     if (phase_ == Phase::joining || phase_ == Phase::hosting) {
         status.state = State::joining;

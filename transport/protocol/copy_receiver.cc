@@ -64,14 +64,16 @@ void CopyReceiver::stage_next() {
     if (busy_ || pages_.empty()) return;
     busy_ = true;
     const std::size_t size = flow_size(pages_.front());
+    const std::size_t records = pages_.front().records.size();
     agenda_.run<CopyState>(
         [store = store_, page = std::move(pages_.front())] { return store->stage(page); },
-        [this, size](CopyState state) { on_staged(state, size); });
+        [this, size, records](CopyState state) { on_staged(state, size, records); });
     pages_.pop_front();
 }
 
-void CopyReceiver::on_staged(const CopyState& state, std::size_t size) {
+void CopyReceiver::on_staged(const CopyState& state, std::size_t size, std::size_t records) {
     busy_ = false;
+    records_ += records;
     bytes_ -= size;
     state_ = state;
     agenda_.send(wire::Staged{++staged_});

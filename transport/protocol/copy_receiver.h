@@ -36,11 +36,13 @@ class CopyReceiver {
     Result<void> on_gone();
 
     bool active() const noexcept { return phase_ != Phase::none; }
+    /// Records that came here and are stored, of all copies.
+    std::uint64_t records() const noexcept { return records_; }
 
   private:
     enum class Phase : std::uint8_t { none, beginning, paging, replaying };
     void stage_next();
-    void on_staged(const CopyState& state, std::size_t size);
+    void on_staged(const CopyState& state, std::size_t size, std::size_t records);
     void start_replay();
     void replay_next();
     void on_replayed(const CopyState& state);
@@ -57,6 +59,7 @@ class CopyReceiver {
     std::optional<RecordKey> cursor_;  // the last record that came
     std::uint64_t received_ = 0;       // pages, since the request
     std::uint64_t staged_ = 0;
+    std::uint64_t records_ = 0;
     bool last_came_ = false;
     bool busy_ = false;
 };

@@ -25,6 +25,7 @@ class Follower {
     void start(const NodeId& peer);
     bool started() const noexcept { return phase_ != Phase::idle; }
     bool copying() const noexcept { return copy_.active(); }
+    std::uint64_t copied() const noexcept { return copy_.records(); }
 
     Result<void> on_batches(std::vector<SharedBatch> batches);
     Result<void> on_gone();

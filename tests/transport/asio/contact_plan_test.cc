@@ -1,0 +1,169 @@
+#include "asio/contact_plan.h"
+
+#include <doctest/doctest.h>
+
+using namespace countersign;
+using node::ContactPlan;
+
+namespace {
+
+Contact contact(int number, bool is_primary = false) {
+    Contact contact;
+    contact.channel_key.bytes[0] = std::byte(number);
+    contact.node.bytes[0] = std::byte(number);
+    contact.is_primary = is_primary;
+    return contact;
+}
+
+const Contact primary = contact(1, true);
+const Contact second = contact(2);
+const Contact third = contact(3);
+
+/// A plan and what surrounds it. Random numbers are such that each wait is the longest possible.
+struct Planned {
+    ContactPlan plan{{.first = milliseconds{100},
+                      .cap = milliseconds{400},
+                      .refused_pause = milliseconds{10'000}}};
+    std::vector<ContactPlan::Linked> links;
+    Instant now{std::chrono::hours{1}};
+
+    Planned() { plan.set({primary, second, third}); }
+    /// Whom it dials now: first bytes of their keys.
+    std::vector<int> dials() {
+        std::vector<int> numbers;
+        for (const auto& each : plan.step(links, now).dial) {
+            numbers.push_back(std::to_integer<int>(each.channel_key.bytes[0]));
+        }
+        return numbers;
+    }
+    void fail(const Contact& contact, bool refused = false) {
+        plan.on_failed(contact.channel_key, refused, 99, now);
+    }
+    void link(const Contact& contact) {
+        links.push_back({contact.node, contact.channel_key});
+        plan.on_linked(contact.channel_key, now);
+    }
+    void lose(const Contact& contact, bool refused = false) {
+        std::erase_if(links, [&](const auto& link) { return link.node == contact.node; });
+        plan.on_lost(contact.channel_key, refused, 99, now);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("contact plan: the primary can be reached: nobody else is dialled") {
+    Planned plan;
+    CHECK(plan.dials() == std::vector{1});
+    CHECK(plan.dials().empty());  // that attempt is under way
+    plan.link(primary);
+    CHECK(plan.dials().empty());
+}
+
+TEST_CASE("contact plan: the primary cannot be reached: the others in order, until one can") {
+    Planned plan;
+    CHECK(plan.dials() == std::vector{1});
+    plan.fail(primary);
+    CHECK(plan.dials() == std::vector{2});
+    CHECK(plan.dials().empty());
+    plan.fail(second);
+    CHECK(plan.dials() == std::vector{3});
+    plan.link(third);
+    CHECK(plan.dials().empty());
+    // The primary is still tried, further and further apart.
+    plan.now += milliseconds{99};
+    CHECK(plan.dials() == std::vector{1});
+    plan.fail(primary);
+    plan.now += milliseconds{98};
+    CHECK(plan.dials().empty());
+    plan.now += milliseconds{1};
+    CHECK(plan.dials() == std::vector{1});
+}
+
+TEST_CASE("contact plan: the primary is back: whoever stood in is left") {
+    Planned plan;
+    plan.dials();
+    plan.fail(primary);
+    plan.dials();
+    plan.link(second);
+    plan.now += milliseconds{99};
+    CHECK(plan.dials() == std::vector{1});
+    plan.link(primary);
+    const auto steps = plan.plan.step(plan.links, plan.now);
+    REQUIRE(steps.leave.size() == 1);
+    CHECK(steps.leave[0] == second.channel_key);
+    CHECK(steps.dial.empty());
+    plan.plan.on_left(second.channel_key);
+    plan.lose(second);
+    CHECK(plan.plan.step(plan.links, plan.now).leave.empty());
+}
+
+TEST_CASE("contact plan: another node has opened the link: it stands in as well, and is not left") {
+    Planned plan;
+    plan.dials();
+    plan.links.push_back({third.node, std::nullopt});
+    plan.fail(primary);
+    CHECK(plan.dials().empty());
+    plan.now += milliseconds{99};
+    CHECK(plan.dials() == std::vector{1});
+    plan.link(primary);
+    CHECK(plan.plan.step(plan.links, plan.now).leave.empty());
+}
+
+TEST_CASE("contact plan: no primary is known: the first that can be reached") {
+    Planned plan;
+    plan.plan.set({second, third});
+    CHECK(plan.dials() == std::vector{2});
+    plan.fail(second);
+    CHECK(plan.dials() == std::vector{3});
+}
+
+TEST_CASE("contact plan: one that wants no link: is asked again after the pause, or a change") {
+    Planned plan;
+    plan.dials();
+    plan.fail(primary, true);
+    plan.fail(second, true);
+    plan.fail(third, true);
+    plan.now += milliseconds{9'999};
+    CHECK(plan.dials().empty());
+    plan.plan.set({primary, second, third});
+    CHECK(plan.dials() == std::vector{1, 2});
+    plan.fail(primary, true);
+    plan.fail(second, true);
+    plan.now += milliseconds{10'000};
+    CHECK(plan.dials() == std::vector{1, 2});
+}
+
+TEST_CASE("contact plan: a link that ends as soon as it is made: waits grow all the same") {
+    Planned plan;
+    milliseconds waited{0};
+    for (int round = 0; round < 3; ++round) {
+        while (plan.dials().empty()) {
+            plan.now += milliseconds{1};
+            waited += milliseconds{1};
+        }
+        plan.link(primary);
+        plan.lose(primary);
+    }
+    CHECK(waited == milliseconds{2 * 99});  // below 100, then 99 of 200 at most
+    // One that has lasted starts anew.
+    plan.now += milliseconds{400};
+    plan.dials();
+    plan.link(primary);
+    plan.now += milliseconds{1'000};
+    plan.plan.on_lost(primary.channel_key, false, 399, plan.now);
+    plan.links.clear();
+    plan.now += milliseconds{99};
+    CHECK(plan.dials() == std::vector{1});
+}
+
+TEST_CASE("contact plan: a contact that is none any more: is not dialled") {
+    Planned plan;
+    plan.dials();
+    plan.fail(primary);
+    plan.plan.set({third});
+    CHECK(plan.dials() == std::vector{3});
+    plan.plan.set({});
+    plan.fail(third);
+    plan.now += std::chrono::hours{1};
+    CHECK(plan.dials().empty());
+}

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "countersign/link.h"
+#include "countersign/links.h"
+#include "countersign/time.h"
+
+namespace countersign::node {
+
+/// Decides whom to dial: the primary always; when that cannot be reached, the first other contact
+/// that can, until the primary is back. Without I/O, clock or randomness.
+class ContactPlan {
+  public:
+    struct Timing {
+        milliseconds first;          ///< of the back-off
+        milliseconds cap;            ///< of the back-off
+        milliseconds refused_pause;  ///< before a contact is dialled that wanted no link
+    };
+    /// A link that holds, whichever side opened it.
+    struct Linked {
+        NodeId node;
+        std::optional<ChannelPublicKey> dialled;  ///< none: the other side opened it
+    };
+    struct Steps {
+        std::vector<Contact> dial;
+        std::vector<ChannelPublicKey> leave;  ///< links and attempts that stood in for the primary
+    };
+
+    explicit ContactPlan(Timing timing);
+
+    /// Takes the place of the list before; what is known of those that stay is kept, but whoever
+    /// refused is asked again.
+    void set(std::vector<Contact> contacts);
+    /// What to do now. Whom it says to dial is being dialled until one of the calls below.
+    Steps step(std::span<const Linked> links, Instant now);
+    /// The attempt has led to a link that holds.
+    void on_linked(const ChannelPublicKey& key, Instant now);
+    /// No link could be made. `random`: 64 random bits.
+    void on_failed(const ChannelPublicKey& key, bool refused, std::uint64_t random, Instant now);
+    /// A dialled link that held has ended.
+    void on_lost(const ChannelPublicKey& key, bool refused, std::uint64_t random, Instant now);
+    /// The attempt was given up for no fault of the contact's.
+    void on_left(const ChannelPublicKey& key);
+
+  private:
+    struct Entry {
+        Backoff backoff;
+        Instant not_before{};
+        Instant linked_at{};
+        bool dialling = false;
+        bool failed = false;  // since it was last linked
+        bool refused = false;
+    };
+    Entry& entry(const ChannelPublicKey& key);
+    void wait(Entry& entry, bool refused, std::uint64_t random, Instant now);
+    bool may_dial(const Contact& contact, std::span<const Linked> links, Instant now);
+
+    Timing timing_;
+    std::vector<Contact> contacts_;
+    std::map<ChannelPublicKey, Entry> entries_;
+};
+
+}  // namespace countersign::node
