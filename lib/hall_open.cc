@@ -168,7 +168,8 @@ Result<void> Hall::require_log() const {
 
 Result<void> Hall::require_member() const {
     if (stage_ == Stage::removed) {
-        return Error(errc::not_a_member, "this node was removed from the pool");
+        return Error(errc::not_a_member,
+                     "this node was removed from the pool; to come back, join in a new directory");
     }
     return require_log();
 }

@@ -143,6 +143,16 @@ struct MakeInvitation {
     std::vector<std::uint16_t> realms{1};
     cs::milliseconds expires_in{std::chrono::hours{24}};
 };
+struct Join {
+    StoreAt at;
+    std::string invitation;  ///< "-": a line of standard input
+    std::optional<cs::milliseconds> deadline;
+};
+struct Serve {
+    StoreAt at;
+    std::vector<std::string> listen;
+    std::optional<cs::milliseconds> backoff_cap;
+};
 struct NodesList {
     StoreAt at;
 };
@@ -191,6 +201,8 @@ Outcome run(const Login& login, Session& session);
 Outcome run(const LockoutShow& show, Session& session);
 Outcome run(const LockoutClear& clear, Session& session);
 Outcome run(const MakeInvitation& invite, Session& session);
+Outcome run(const Join& join, Session& session);
+Outcome run(const Serve& serve, Session& session);
 Outcome run(const NodesList& list, Session& session);
 Outcome run(const NodesRemove& remove, Session& session);
 Outcome run(const NodesConfirm& confirm, Session& session);

@@ -163,12 +163,21 @@ class Import {
             groups_.pop_front();
             changed_.notify_all();
             guard.unlock();
-            const auto results = store_.users().create_many(std::move(group.users));
+            const auto results = write(group);
             guard.lock();
             for (std::size_t i = 0; i < results.size(); ++i) settle(group, i, results[i]);
         }
         --working_;
         changed_.notify_all();
+    }
+
+    std::vector<cs::Result<cs::UserId>> write(Group& group) {
+        try {
+            return store_.users().create_many(std::move(group.users));
+        } catch (const std::bad_alloc&) {
+            fail(cs::errc::out_of_memory);
+            return {};
+        }
     }
 
     void settle(const Group& group, std::size_t i, const cs::Result<cs::UserId>& result) {

@@ -4,12 +4,15 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 namespace tool {
 namespace {
 
 void write_line(std::FILE* stream, std::string_view line) {
+    static std::mutex whole_lines;  // events come from several threads
+    const std::lock_guard guard(whole_lines);
     std::fwrite(line.data(), 1, line.size(), stream);
     std::fputc('\n', stream);
     std::fflush(stream);
@@ -143,8 +146,6 @@ std::string_view advice(cs::errc code) noexcept {
             return "see 'countersign log verify'; restore this node from a backup, or join it anew";
         case outcome_unknown:
             return "look whether it was done before you do it again";
-        case not_a_member:
-            return "run 'countersign join' with its invitation";
         case address_in_use:
             return "end that program, or choose another address with --listen";
         case name_not_resolved:

@@ -30,20 +30,6 @@ bool lies_beside(const std::string& file, const std::string& directory) {
     return !file.empty() && (key == data.parent_path() || key == data);
 }
 
-const char* name_of(cs::Stage stage) {
-    switch (stage) {
-        case cs::Stage::joining:
-            return "joining";
-        case cs::Stage::copying:
-            return "copying";
-        case cs::Stage::ready:
-            return "ready";
-        case cs::Stage::removed:
-            return "removed";
-    }
-    return "unknown";
-}
-
 Json links_of(const cs::Status& status) {
     auto links = Json::array();
     for (const auto& link : status.links) {
@@ -60,7 +46,7 @@ Json to_json(const cs::Status& status, bool key_beside) {
             {"node", cs::to_string(status.node)},
             {"name", status.name},
             {"role", status.is_primary ? "primary" : "replica"},
-            {"stage", name_of(status.stage)},
+            {"stage", cs::name(status.stage)},
             {"root_term", cs::value(status.root_term)},
             {"epoch", cs::value(status.epoch)},
             {"seq", cs::value(status.seq)},
@@ -83,9 +69,9 @@ std::string to_text(const cs::Status& status, bool key_beside) {
         text.append(name).append(10 - name.size(), ' ') += printable(value) + "\n";
     };
     line("pool", cs::to_string(status.pool));
-    line("node", status.name + ", " + cs::to_string(status.node));
+    line("node", (status.name.empty() ? "" : status.name + ", ") + cs::to_string(status.node));
     line("role", status.is_primary ? "primary" : "replica of " + status.primary_name);
-    line("stage", name_of(status.stage));
+    line("stage", cs::name(status.stage));
     line("epoch", std::to_string(cs::value(status.epoch)));
     line("seq", std::to_string(cs::value(status.seq)));
     line("digest", status.digest);
@@ -105,22 +91,25 @@ std::string to_text(const cs::Status& status, bool key_beside) {
     return text;
 }
 
-/// Wraps node and root key with `to`. On an error both are as they were, unless it says otherwise.
+/// Wraps node and root key with `to`. On an error both are as they were, unless it says otherwise:
+/// then both keys are kept.
 cs::Result<void> rewrap(cs::Store& store,
                         const std::string& root_file,
                         cs::KeyProvider& from,
-                        const std::shared_ptr<cs::KeyProvider>& to) {
+                        NewKey& to) {
     std::error_code ignored;
     bool root = fs::exists(root_file, ignored);
     if (root) {
-        const auto done = store.nodes().rewrap_root(root_file, from, *to);
+        const auto done = store.nodes().rewrap_root(root_file, from, *to.provider());
         // A root key with a key of its own keeps it.
         if (!done && done.error() != cs::errc::wrong_key) return done;
         root = done.has_value();
     }
-    const auto done = store.rewrap(to);
+    const auto done = store.rewrap(to.provider());
+    if (done) to.keep();
     if (done || !root) return done;
-    if (const auto back = store.nodes().rewrap_root(root_file, *to, from); !back) {
+    if (!store.nodes().rewrap_root(root_file, *to.provider(), from)) {
+        to.keep();
         return cs::Error(done.error().code(),
                          done.error().detail() + "; keep both keys: the new one opens " +
                              root_file + ", the old one the directory");
@@ -203,11 +192,7 @@ Outcome run(const KeysRewrap& change, Session& session) {
     auto to = NewKey::make(session, change.new_key, place + ".new", "new passphrase");
     if (!to) return to.error();
     const std::string root_file = change.root_file.empty() ? directory + ".root" : change.root_file;
-    if (auto done = rewrap(*store, root_file, **from, to->provider()); !done) {
-        if (done.error().detail().find("keep both keys") != std::string::npos) to->keep();
-        return done.error();
-    }
-    to->keep();
+    if (auto done = rewrap(*store, root_file, **from, *to); !done) return done.error();
     std::string file = to->file();
     if (in_place) {
         fs::rename(place + ".new", place, failure);
