@@ -41,7 +41,9 @@ fail() {
     exit 1
 }
 
-# field .NAME SITE COMMAND...: a member of what the tool answers about a site's directory.
+trap 'fail "line $LINENO of the demo failed"' ERR
+
+# field .NAME COMMAND...: a member of what the tool answers about a site's directory.
 field() {
     local path=$1
     shift
@@ -96,6 +98,12 @@ code() {
     oathtool --base32 --totp --now "$(date -u -d "${2:-0} seconds" '+%F %T UTC')" "${secret%%&*}"
 }
 
+# Until the step of 30 s that has begun lasts long enough for what is to be done in it.
+wait_for_room() {
+    local left=$((30 - $(date +%s) % 30))
+    [ "$left" -gt 2 ] || sleep "$left"
+}
+
 say "a pool begins at hq"
 "$tool" init "$place/hq" --name hq --issuer Example >"$place/init.log"
 imported=$("$tool" --json user import "$place/hq" "$staff" --report "$place/rejected.csv")
@@ -146,6 +154,7 @@ expect accepted edge jens.holm "$jens"
 say "a new password set at hq was at edge $took ms later, works there, and unlocked jens.holm"
 
 uri=$(field .uri totp enrol "$place/hq" marta.silva --label phone)
+wait_for_room
 field .seq totp confirm "$place/hq" marta.silva "$(code "$uri" -30)" >"$place/confirmed"
 until_true 1 "edge has not heard of the authenticator" has_seq edge "$(cat "$place/confirmed")"
 say "marta.silva enrolled an authenticator at hq"

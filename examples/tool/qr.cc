@@ -14,7 +14,7 @@ countersign::Result<std::string> draw_qr(std::string_view text) {
         QRcode_encodeData(static_cast<int>(text.size()),
                           reinterpret_cast<const unsigned char*>(text.data()),
                           0,
-                          QR_ECLEVEL_M),
+                          QR_ECLEVEL_L),
         &QRcode_free);
     if (!code) {
         return countersign::Error(countersign::errc::too_large,
