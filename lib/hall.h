@@ -271,6 +271,7 @@ class Hall {
     Result<void> notice_others(const log::Head& head);
     /// Checkpoint and marker, when it is time. Under the directory's write lock.
     Result<void> after_commit();
+    Result<void> update_marker();
 
     // hall_users
     Result<std::string> hash_new_password(const PoolView& pool,

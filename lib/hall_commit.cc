@@ -179,18 +179,20 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
 }
 
 Result<void> Hall::after_commit() {
-    const auto author = writing_->attempts.author();
-    if (!author) return author.error();
-    if (auto done = marker_->update({.incarnation = (*author)->incarnation,
-                                     .head = last_written_,
-                                     .row_seq = (*author)->row_seq},
-                                    now().monotonic);
-        !done) {
-        return done;
-    }
+    if (auto marked = update_marker(); !marked) return marked;
     if (writing_->database.wal_bytes() < options_.checkpoint_bytes) return {};
     const auto moved = writing_->database.checkpoint(sqlite::CheckpointMode::passive);
     return moved ? Result<void>() : moved.error();
+}
+
+Result<void> Hall::update_marker() {
+    if (!marker_) return {};  // the first copy is under way
+    const auto author = writing_->attempts.author();
+    if (!author) return author.error();
+    return marker_->update({.incarnation = (*author)->incarnation,
+                            .head = last_written_,
+                            .row_seq = (*author)->row_seq},
+                           now().monotonic);
 }
 
 void Hall::raise_time_floor(UnixTime time) {

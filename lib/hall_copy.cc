@@ -56,6 +56,8 @@ Result<CopyState> Hall::Replication::begin_copy() {
     auto state = hall_.writing_->staging.begin(hall_.writing_->database);
     if (!state) return state;
     if (auto done = writing->transaction.commit(); !done) return done.error();
+    hall_.has_replaced_ = true;
+    keep_house();
     return state;
 }
 
@@ -65,6 +67,7 @@ Result<CopyState> Hall::Replication::stage(const CopyPage& page) {
     auto state = hall_.writing_->staging.stage(page);
     if (!state) return state;
     if (auto done = writing->transaction.commit(); !done) return done.error();
+    keep_house();
     return state;
 }
 
@@ -84,6 +87,7 @@ Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches
     }
     if (auto done = writing->transaction.commit(); !done) return done.error();
     if (replayed->failure) {
+        hall_.has_replaced_ = true;
         hall_.tell(Event::Kind::copy_refused, replayed->failure->message());
         return *replayed->failure;
     }
@@ -96,6 +100,8 @@ Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches
         hall_.damaged_ = false;
         hall_.has_replaced_ = true;
         if (auto done = moved_on(std::move(fresh)); !done) return done.error();
+    } else {
+        keep_house();
     }
     return replayed->state;
 }

@@ -408,13 +408,15 @@ Result<void> Hall::Replication::moved_on(std::shared_ptr<const PoolView> fresh) 
             }
         }
     }
-    if (hall_.marker_) {
-        if (auto done = hall_.after_commit(); !done) {
-            hall_.tell(Event::Kind::housekeeping_failed, done.error().message());
-        }
-    }
+    keep_house();
     notify();
     return {};
+}
+
+void Hall::Replication::keep_house() {
+    if (auto done = hall_.after_commit(); !done) {
+        hall_.tell(Event::Kind::housekeeping_failed, done.error().message());
+    }
 }
 
 void Hall::Replication::note_ack(const NodeId& peer, LogSeq seq) {

@@ -123,6 +123,8 @@ class Hall::Replication final : public LinkStore {
     Result<std::shared_ptr<const PoolView>> look_at_pool(bool changed_pool);
     /// What follows a commit that moved the head.
     Result<void> moved_on(std::shared_ptr<const PoolView> fresh);
+    /// Checkpoint and marker, when it is time.
+    void keep_house();
     Result<void> reread_designations();
     void heard_from_primary(UnixTime signed_time, Instant now);
     /// Whether this node writes, and has said so to nobody in vain.

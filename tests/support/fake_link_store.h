@@ -79,6 +79,8 @@ class FakeLinkStore final : public LinkStore {
     LogSeq recent_from{};
     /// The page, counted from 1, in which `read_page` changes a byte; 0: it is honest.
     std::size_t lie_on_page = 0;
+    /// How far beyond its head `read_page` says that pages are.
+    std::uint64_t moment_ahead = 0;
     /// Called first by every slow call, with its name; an error is what the call gives.
     std::function<std::optional<Error>(const std::string& call)> fault;
 

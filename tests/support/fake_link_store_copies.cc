@@ -10,7 +10,7 @@ namespace countersign::testing {
 Result<CopyPage> FakeLinkStore::read_page(const std::optional<RecordKey>& after,
                                           std::size_t max_bytes) {
     if (auto error = faulty("read_page")) return *error;
-    CopyPage page{.moment = head_.seq};
+    CopyPage page{.moment = LogSeq{value(head_.seq) + moment_ahead}};
     auto at = after ? rows_.upper_bound(*after) : rows_.begin();
     std::size_t bytes = 0;
     for (; at != rows_.end(); ++at) {

@@ -21,6 +21,7 @@ CopyReceiver::CopyReceiver(std::shared_ptr<LinkStore> store,
 
 void CopyReceiver::begin() {
     phase_ = Phase::beginning;
+    beyond_feeder_ = false;
     agenda_.run<CopyState>([store = store_] { return store->begin_copy(); },
                            [this](CopyState state) { resume(state); });
 }
@@ -116,10 +117,16 @@ void CopyReceiver::on_replayed(const CopyState& state) {
         state_ = state;
         intake_.drop_to(state.replayed);
         agenda_.send(wire::Ack{.seq = state.replayed, .in_copy = true});
-        return replay_next();
+        return beyond_feeder_ ? begin() : replay_next();
     }
     phase_ = Phase::none;
     finished_();
+}
+
+void CopyReceiver::on_feeder_head(LogSeq seq) {
+    if (phase_ != Phase::replaying) return;
+    beyond_feeder_ = state_.last > seq;
+    if (beyond_feeder_ && !busy_) begin();
 }
 
 Result<void> CopyReceiver::on_gone() {

@@ -34,6 +34,9 @@ class CopyReceiver {
     Result<void> on_page(CopyPage page);
     Result<void> on_batches(std::vector<SharedBatch> batches);
     Result<void> on_gone();
+    /// Where the feeder's log stands now. A copy whose last moment lies beyond that would wait for
+    /// batches that may never come: it is begun again.
+    void on_feeder_head(LogSeq seq);
 
     bool active() const noexcept { return phase_ != Phase::none; }
     /// Records that came here and are stored, of all copies.
@@ -62,6 +65,7 @@ class CopyReceiver {
     std::uint64_t records_ = 0;
     bool last_came_ = false;
     bool busy_ = false;
+    bool beyond_feeder_ = false;
 };
 
 }  // namespace countersign::protocol

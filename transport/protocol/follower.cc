@@ -89,6 +89,7 @@ Result<void> Follower::on_page(CopyPage page) {
 
 void Follower::on_peer_head(LogSeq seq) {
     peer_head_ = seq;
+    if (phase_ == Phase::copying) copy_.on_feeder_head(seq);
     if (caught_up_ || phase_ != Phase::following || store_->head().seq < seq) return;
     caught_up_ = true;
     tell(LinkEvent::Kind::caught_up);

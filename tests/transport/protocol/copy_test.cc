@@ -247,6 +247,18 @@ TEST_CASE("link: copied rows that do not add up: refused, and copied again on th
     CHECK(follower.copies_begun == 2);
 }
 
+TEST_CASE("link: pages of a moment that the feeder's log never reaches: copied again") {
+    TwoLinks two = before_copy();
+    two.hq.store->moment_ahead = 1'000'000;
+    two.dial();
+    two.run();
+    CHECK_FALSE(two.in_step());
+    two.hq.store->moment_ahead = 0;
+    two.advance(milliseconds(10'000));
+    CHECK(two.in_step());
+    CHECK(two.branch.store->copies_begun >= 2);
+}
+
 TEST_CASE("link: a slow copy: pages under way stay within the window") {
     TwoLinks two = before_copy();
     for (int i = 0; i < 20; ++i) two.hq.store->commit(20, 1000);
