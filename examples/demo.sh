@@ -21,7 +21,10 @@ place=$(mktemp -d)
 declare -A serving=()  # process by site
 clean_up() {
     local site
-    for site in "${!serving[@]}"; do kill -KILL "${serving[$site]}" 2>/dev/null || true; done
+    for site in "${!serving[@]}"; do
+        kill -KILL "${serving[$site]}" 2>/dev/null || true
+        wait "${serving[$site]}" 2>/dev/null || true
+    done
     rm -rf "$place"
 }
 trap clean_up EXIT
@@ -105,7 +108,7 @@ wait_for_room() {
 }
 
 say "a pool begins at hq"
-"$tool" init "$place/hq" --name hq --issuer Example >"$place/init.log"
+"$tool" init "$place/hq" --name hq --issuer Example >/dev/null
 imported=$("$tool" --json user import "$place/hq" "$staff" --report "$place/rejected.csv")
 [ "$(jq -r '"\(.imported) \(.rejected)"' <<<"$imported")" = "1000 0" ] || fail "import: $imported"
 say "$(grep -c . "$staff" | awk '{print $1 - 1}') people imported at hq," \

@@ -124,8 +124,6 @@ std::string_view advice(cs::errc code) noexcept {
             return "try again";
         case primary_unreachable:
             return "check the line to the primary, and try again";
-        case already_served:
-            return "another 'countersign serve' keeps it: end that one first";
         case clock_behind:
             return "set the machine's clock right";
         case needs_confirmation:
