@@ -62,7 +62,7 @@ void start_join(asio::any_io_executor executor,
         });
     if (slot.is_connected()) {
         slot.assign([weak = std::weak_ptr(joining)](asio::cancellation_type) {
-            if (const auto joining = weak.lock()) joining->cancel();
+            if (const auto held = weak.lock()) held->cancel();
         });
     }
     joining->start();
