@@ -207,13 +207,11 @@ class SystemEnvironment final : public Environment {
         }
     }
 
+    std::string boot_id() override { return first_word("/proc/sys/kernel/random/boot_id"); }
+
     std::string machine_id() override {
-        constexpr std::size_t limit = 128;
         for (const char* path : {"/etc/machine-id", "/var/lib/dbus/machine-id"}) {
-            const auto content = read_file(path, limit);
-            if (!content || !*content) continue;
-            std::string id(reinterpret_cast<const char*>((*content)->data()), (*content)->size());
-            id.erase(std::find_if(id.begin(), id.end(), [](char c) { return c <= ' '; }), id.end());
+            const auto id = first_word(path);
             // systemd's word for a machine that has not started for the first time.
             if (!id.empty() && id != "uninitialized") return id;
         }
@@ -277,6 +275,17 @@ class SystemEnvironment final : public Environment {
         Descriptor file = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW);
         if (!file) return system_failure_of_known("making the lock", path);
         return std::make_unique<Flock>(std::move(file), path);
+    }
+
+  private:
+    /// Of a file that holds one word; empty where there is none.
+    std::string first_word(const char* path) {
+        constexpr std::size_t limit = 128;
+        const auto content = read_file(path, limit);
+        if (!content || !*content) return {};
+        std::string word(reinterpret_cast<const char*>((*content)->data()), (*content)->size());
+        word.erase(std::ranges::find_if(word, [](char c) { return c <= ' '; }), word.end());
+        return word;
     }
 };
 

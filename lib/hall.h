@@ -18,6 +18,7 @@
 #include "attempts/gate.h"
 #include "attempts/journal.h"
 #include "attempts/remembered.h"
+#include "attempts/sighting_table.h"
 #include "attempts/sightings.h"
 #include "attempts/unknown_rows.h"
 #include "commands/execute.h"
@@ -80,6 +81,7 @@ struct WritingHandle {
     log::Staging staging;
     membership::FormerMembers former_members;
     attempts::Tables attempts;
+    attempts::SightingTable sightings;
 
     static Result<WritingHandle> open(const std::string& path,
                                       const sqlite::OpenOptions& options,
@@ -222,6 +224,7 @@ class Hall {
     /// Once this node's own membership is in the log. Under the directory's write lock.
     Result<void> enter_pool(std::shared_ptr<const PoolView> pool);
     Result<void> make_gates();
+    Result<void> read_sightings();
     Result<void> settle_incarnation();
     Result<void> begin_incarnation(const PoolView& pool, LogSeq head);
     sqlite::OpenOptions file_options() const;
@@ -347,6 +350,7 @@ class Hall {
 
     mutable std::mutex view_mutex_;
     std::shared_ptr<const PoolView> view_;
+    std::string boot_id_;  ///< of the run of the machine
     std::atomic<UnixTime> time_floor_{};
     std::atomic<bool> confirmed_ = true;  ///< see Store::confirm_primary
     std::atomic<bool> confirmation_stored_ = false;

@@ -136,6 +136,7 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
                                              .sightings = *sightings_,
                                              .now = time.monotonic});
     if (!journal) return journal.error();
+    const auto known_failures = journal->author().arrival;
     const auto overrun = journal->make_room(*unknown_rows_);
     if (!overrun) return overrun.error();
     if (*overrun) tell(Event::Kind::many_unknown, "unknown names are tried faster than they fit");
@@ -157,6 +158,10 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
         }
     }
     if (auto flushed = journal->flush(time.wall); !flushed) return flushed.error();
+    if (const auto arrival = journal->author().arrival; arrival != known_failures) {
+        const attempts::SightingMark mark{.arrival = arrival, .known_by = time.monotonic};
+        if (auto put = writing_->sightings.put(mark, boot_id_); !put) return put.error();
+    }
     if (auto committed = transaction->commit(); !committed) return committed.error();
 
     sightings_->note(journal->author().arrival, now().monotonic);

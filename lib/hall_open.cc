@@ -221,10 +221,26 @@ Result<void> Hall::make_gates() {
     auto remembered = attempts::RememberedPasswords::make(random_key(*environment_), {});
     if (!remembered) return remembered.error();
     remembered_.emplace(std::move(*remembered));
-    sightings_.emplace(incarnation_.arrival, now().monotonic);
+    if (auto read = read_sightings(); !read) return read;
     unknown_rows_.emplace(
         [this](const UserId& user) { return attempts::is_pseudo_user_id(user, *pseudonym_key_); });
     scrub_due_ = now().monotonic + options_.scrub_interval;
+    return {};
+}
+
+Result<void> Hall::read_sightings() {
+    boot_id_ = environment_->boot_id();
+    auto marks = writing_->sightings.marks(boot_id_);
+    if (!marks) return marks.error();
+    const attempts::SightingMark start{.arrival = incarnation_.arrival,
+                                       .known_by = now().monotonic};
+    if (marks->empty() && !boot_id_.empty()) {
+        auto transaction = sqlite::Transaction::begin(writing_->database);
+        if (!transaction) return transaction.error();
+        if (auto put = writing_->sightings.put(start, boot_id_); !put) return put;
+        if (auto done = transaction->commit(); !done) return done;
+    }
+    sightings_.emplace(std::move(*marks), start.arrival, start.known_by);
     return {};
 }
 

@@ -105,11 +105,14 @@ Result<WritingHandle> WritingHandle::open(const std::string& path,
     if (!former) return former.error();
     auto attempts = attempts::Tables::prepare(*database);
     if (!attempts) return attempts.error();
+    auto sightings = attempts::SightingTable::prepare(*database);
+    if (!sightings) return sightings.error();
     return WritingHandle{.database = std::move(*database),
                          .ledger = std::move(*ledger),
                          .staging = std::move(*staging),
                          .former_members = std::move(*former),
-                         .attempts = std::move(*attempts)};
+                         .attempts = std::move(*attempts),
+                         .sightings = std::move(*sightings)};
 }
 
 std::shared_ptr<const PoolView> Hall::view() const {

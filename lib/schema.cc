@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "attempts/sighting_table.h"
 #include "attempts/tables.h"
 #include "log/batch_table.h"
 #include "log/staging.h"
@@ -17,7 +18,8 @@ std::span<const sqlite::Migration> schema() {
     static const std::string first =
         std::string(records::schema_sql) + log::schema_sql + log::staging_schema_sql() +
         membership::schema_sql + membership::identity_schema_sql + membership::sponsor_schema_sql +
-        membership::former_members_schema_sql + attempts::schema_sql;
+        membership::former_members_schema_sql + attempts::schema_sql +
+        attempts::sightings_schema_sql;
     static const sqlite::Migration migrations[] = {{.version = 1, .sql = first.c_str()}};
     return migrations;
 }

@@ -41,6 +41,9 @@ class Environment {
 
     /// A name that this machine keeps for life and shares with no other. Empty: none is known.
     virtual std::string machine_id() = 0;
+    /// A name of this run of the machine: processes with one name share one monotonic clock. Empty:
+    /// none is known, and then no process relies on another's instants.
+    virtual std::string boot_id() { return {}; }
     /// The name of a registered SQLite VFS; empty: SQLite's default.
     virtual std::string sqlite_vfs() = 0;
 

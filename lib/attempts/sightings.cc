@@ -1,6 +1,7 @@
 #include "attempts/sightings.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace countersign::attempts {
 namespace {
@@ -12,7 +13,12 @@ constexpr int precision = 64;
 
 }  // namespace
 
-Sightings::Sightings(Arrival arrival, Instant start) : marks_{{arrival, start}} {}
+Sightings::Sightings(std::vector<SightingMark> known, Arrival arrival, Instant start)
+    : marks_(std::move(known)) {
+    for (auto& mark : marks_) mark.known_by = std::min(mark.known_by, start);
+    if (marks_.empty() || marks_.back().arrival < arrival) marks_.push_back({arrival, start});
+    if (marks_.size() >= max_marks) thin_out(start);
+}
 
 void Sightings::note(Arrival arrival, Instant now) {
     const std::lock_guard guard(mutex_);
@@ -25,7 +31,7 @@ void Sightings::note(Arrival arrival, Instant now) {
 void Sightings::thin_out(Instant now) {
     // What a mark that goes has covered falls to the next: that one must be near to the mark before
     // it, by their age, or failures would grow younger with each thinning.
-    std::vector<Mark> kept{marks_.front()};
+    std::vector<SightingMark> kept{marks_.front()};
     for (std::size_t i = 1; i + 1 < marks_.size(); ++i) {
         const Instant next = marks_[i + 1].known_by;
         if (next - kept.back().known_by > (now - next) / precision) kept.push_back(marks_[i]);
@@ -40,7 +46,7 @@ Instant Sightings::known_since(Arrival arrival, Instant now) const {
 }
 
 Instant Sightings::known_since_locked(Arrival arrival, Instant now) const {
-    const auto mark = std::ranges::lower_bound(marks_, arrival, {}, &Mark::arrival);
+    const auto mark = std::ranges::lower_bound(marks_, arrival, {}, &SightingMark::arrival);
     return mark != marks_.end() ? mark->known_by : now;
 }
 

@@ -12,16 +12,24 @@
 
 namespace countersign::attempts {
 
-/// When this process learned of failures, by its own clock: what the throttle counts from. Kept as
+/// All failures up to `arrival` were known by then.
+struct SightingMark {
+    Arrival arrival{};
+    Instant known_by{};
+    friend bool operator==(const SightingMark&, const SightingMark&) = default;
+};
+
+/// When this directory learned of failures, by the monotonic clock: what the throttle counts from. Kept as
 /// marks "up to this arrival all was known by then", not by row, so no flood of names can push a
 /// locked one out; a mark also covers what another process on the directory wrote. Marks thin out
 /// with age: a failure may pass for up to 1/64 younger than it is, never for older, so a lock lasts
 /// at most that much longer. At most 128 KiB. Thread-safe.
 class Sightings {
   public:
-    /// `arrival` is the author row's when the process opened the directory at `start`: the time
-    /// of all older failures counts from then.
-    Sightings(Arrival arrival, Instant start);
+    /// `known` are the marks that earlier processes left, rising, as far as their clock was this
+    /// one's. `arrival` is the author row's when the process opened the directory at `start`: the
+    /// time of failures that no mark covers counts from then.
+    Sightings(std::vector<SightingMark> known, Arrival arrival, Instant start);
 
     /// All failures up to `arrival` are on disk and known to this process. To be called after each
     /// commit, and when another process has committed.
@@ -42,16 +50,11 @@ class Sightings {
     std::size_t marks() const;
 
   private:
-    struct Mark {
-        Arrival arrival;
-        Instant known_by;
-    };
-
     void thin_out(Instant now);
     Instant known_since_locked(Arrival arrival, Instant now) const;
 
     mutable std::mutex mutex_;
-    std::vector<Mark> marks_;  // both rising; never empty
+    std::vector<SightingMark> marks_;  // both rising; never empty
 };
 
 }  // namespace countersign::attempts

@@ -171,3 +171,34 @@ TEST_CASE("store: housekeeping: rows that say nothing any more go, failures stay
     CHECK(shown(store, alice).password.failures == 1);
     CHECK(sign_in(store, "bob", "wrong").tries_left == 9);
 }
+
+TEST_CASE("store: a process for each attempt, on one run of the machine: the lock runs out") {
+    StorePlace place;
+    place.environment->set_boot_id("one");
+    {
+        auto store = place.create();
+        add_user(store, "alice");
+    }
+    const auto attempt = [&](std::string_view password) {
+        auto store = place.open();
+        return sign_in(store, "alice", password);
+    };
+    for (int i = 0; i < 10; ++i) {
+        CHECK(attempt("guess " + std::to_string(i)).verdict == Verdict::refused);
+    }
+    place.environment->pass(std::chrono::seconds{20});
+    const auto locked = attempt(good_password);
+    CHECK(locked.verdict == Verdict::locked);
+    REQUIRE(locked.retry_after);
+    CHECK(*locked.retry_after == std::chrono::seconds{10});
+    place.environment->pass(std::chrono::seconds{11});
+    SUBCASE("and then a right password is taken") {
+        CHECK(attempt(good_password).verdict == Verdict::accepted);
+    }
+    SUBCASE("and after a restart of the machine it begins again") {
+        place.environment->set_boot_id("two");
+        CHECK(attempt(good_password).verdict == Verdict::locked);
+        place.environment->pass(std::chrono::seconds{31});
+        CHECK(attempt(good_password).verdict == Verdict::accepted);
+    }
+}

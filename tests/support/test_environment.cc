@@ -26,6 +26,11 @@ void TestEnvironment::set_machine_id(std::string id) {
     machine_id_ = std::move(id);
 }
 
+void TestEnvironment::set_boot_id(std::string id) {
+    const std::lock_guard guard(mutex_);
+    boot_id_ = std::move(id);
+}
+
 void TestEnvironment::set_vfs(std::string name) {
     const std::lock_guard guard(mutex_);
     vfs_ = std::move(name);
@@ -54,6 +59,11 @@ void TestEnvironment::random(std::span<std::byte> bytes) {
 std::string TestEnvironment::machine_id() {
     const std::lock_guard guard(mutex_);
     return machine_id_;
+}
+
+std::string TestEnvironment::boot_id() {
+    const std::lock_guard guard(mutex_);
+    return boot_id_;
 }
 
 std::string TestEnvironment::sqlite_vfs() {

@@ -24,6 +24,8 @@ class TestEnvironment final : public Environment {
     void set_wall(UnixTime time);
     UnixTime wall();
     void set_machine_id(std::string id);
+    /// As after each start of the machine; without it no process relies on another's instants.
+    void set_boot_id(std::string id);
     void set_vfs(std::string name);
     /// From now on writing a file whose path ends so gives this error.
     void refuse_to_write(std::string path_suffix, errc error);
@@ -32,6 +34,7 @@ class TestEnvironment final : public Environment {
     Now now() override;
     void random(std::span<std::byte> bytes) override;
     std::string machine_id() override;
+    std::string boot_id() override;
     std::string sqlite_vfs() override;
     Result<std::optional<std::vector<std::byte>>> read_file(const std::string& path,
                                                             std::size_t limit) override;
@@ -50,6 +53,7 @@ class TestEnvironment final : public Environment {
     Now now_{.wall = UnixTime(std::chrono::seconds{1'790'000'010}),
              .monotonic = Instant(std::chrono::hours{1000})};
     std::string machine_id_ = "machine-1";
+    std::string boot_id_;
     std::string vfs_;
     std::vector<std::pair<std::string, errc>> refused_;
 };

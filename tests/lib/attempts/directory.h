@@ -33,7 +33,7 @@ struct Process {
     static constexpr Incarnation incarnation{0x8000'0000'0000'0007};
 
     explicit Process(const std::string& path, Instant start = at(0))
-        : database(open(path)), tables(prepare(database)), sightings(arrival(tables), start) {}
+        : database(open(path)), tables(prepare(database)), sightings({}, arrival(tables), start) {}
 
     static sqlite::Database open(const std::string& path) {
         auto database = sqlite::Database::open(path, {.create = true});

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "attempts/sighting_table.h"
 #include "directory.h"
 
 using namespace countersign;
@@ -12,7 +13,7 @@ using namespace countersign::attempts::testing;
 using namespace std::chrono_literals;
 
 TEST_CASE("sightings: failures from before the start count from it, unnoted ones from now") {
-    Sightings sightings(Arrival{10}, at(100));
+    Sightings sightings({}, Arrival{10}, at(100));
     CHECK(sightings.known_since(Arrival{0}, at(500)) == at(100));
     CHECK(sightings.known_since(Arrival{10}, at(500)) == at(100));
     CHECK(sightings.known_since(Arrival{11}, at(500)) == at(500));
@@ -27,7 +28,7 @@ TEST_CASE("sightings: failures from before the start count from it, unnoted ones
 }
 
 TEST_CASE("sightings: a million notes: bounded, and no failure grows younger by more than 1/64") {
-    Sightings sightings(Arrival{0}, at(0));
+    Sightings sightings({}, Arrival{0}, at(0));
     std::minstd_rand random(7);
     Instant now = at(0);
     std::vector<Instant> truth{now};
@@ -44,4 +45,47 @@ TEST_CASE("sightings: a million notes: bounded, and no failure grows younger by 
             REQUIRE(known - truth[which] <= (now - known) / 64);
         }
     }
+}
+
+TEST_CASE("sightings: marks of earlier processes: go on, what lies beyond them from the start") {
+    Sightings sightings({{Arrival{5}, at(10)}, {Arrival{8}, at(20)}}, Arrival{9}, at(100));
+    CHECK(sightings.known_since(Arrival{3}, at(500)) == at(10));
+    CHECK(sightings.known_since(Arrival{8}, at(500)) == at(20));
+    CHECK(sightings.known_since(Arrival{9}, at(500)) == at(100));
+    // A clock that is behind what was written is not the clock that wrote it.
+    Sightings behind({{Arrival{5}, at(400)}}, Arrival{5}, at(100));
+    CHECK(behind.known_since(Arrival{5}, at(500)) == at(100));
+}
+
+TEST_CASE("sightings: kept for later processes: a second apart, one of more than a day ago") {
+    const countersign::testing::TemporaryDirectory place;
+    Process process(place / "rows.db");
+    const auto transaction = sqlite::Transaction::begin(process.database);
+    REQUIRE(transaction);
+    REQUIRE(process.database.execute(sightings_schema_sql));
+    auto table = SightingTable::prepare(process.database);
+    REQUIRE(table);
+    const auto marks = [&](const char* boot) {
+        const auto read = table->marks(boot);
+        REQUIRE(read);
+        return *read;
+    };
+    REQUIRE(table->put({Arrival{1}, at(0)}, "one"));
+    REQUIRE(table->put({Arrival{2}, at(0) + 200ms}, "one"));
+    REQUIRE(table->put({Arrival{3}, at(0) + 400ms}, "one"));
+    REQUIRE(table->put({Arrival{4}, at(0) + 2s}, "one"));
+    CHECK(marks("one") == std::vector<SightingMark>{{Arrival{1}, at(0)},
+                                                    {Arrival{3}, at(0) + 400ms},
+                                                    {Arrival{4}, at(0) + 2s}});
+    CHECK(marks("").empty());
+    CHECK(marks("two").empty());
+    REQUIRE(table->put({Arrival{9}, at(0) + 30h}, "one"));
+    CHECK(marks("one") ==
+          std::vector<SightingMark>{{Arrival{4}, at(0) + 2s}, {Arrival{9}, at(0) + 30h}});
+    // After a restart of the machine no instant of before means anything.
+    REQUIRE(table->put({Arrival{9}, at(5)}, "two"));
+    CHECK(marks("one").empty());
+    CHECK(marks("two") == std::vector<SightingMark>{{Arrival{9}, at(5)}});
+    REQUIRE(table->put({Arrival{10}, at(6)}, ""));
+    CHECK(marks("two").size() == 1);
 }
