@@ -167,6 +167,13 @@ TEST_CASE("cluster: links of one directory: are kept by one process at a time") 
     CHECK(second.port() == 0);
 }
 
+TEST_CASE("cluster: a node is destroyed by the handler that hears that it has stopped: no harm") {
+    Sites sites;
+    sites.hq.node->async_stop([&] { sites.hq.node.reset(); });
+    REQUIRE(sites.until([&] { return !sites.hq.node.has_value(); }));
+    CHECK_FALSE(sites.hq.store->status()->served);
+}
+
 TEST_CASE("cluster: where a node cannot listen: says what to do, and holds nothing") {
     Sites sites;
     auto& [io, hq, branch, shop] = sites;

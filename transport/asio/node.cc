@@ -2,6 +2,7 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -17,19 +18,24 @@ namespace countersign {
 namespace node {
 namespace {
 
-/// Something to call once, from any thread: the handler on its own executor, which has work until
-/// then.
+/// Something to call once, from any thread and under any lock: the handler, later, on its own
+/// executor, which has work until then.
 template <class... Values>
-auto completion(const asio::any_io_executor& fallback,
+auto completion(asio::any_io_executor fallback,
                 asio::any_completion_handler<void(Values...)> handler) {
-    auto executor = asio::get_associated_executor(handler, fallback);
-    return [work = asio::make_work_guard(executor),
-            handler = std::move(handler)](Values... values) mutable {
-        asio::dispatch(work.get_executor(),
-                       [handler = std::move(handler), ... values = std::move(values)]() mutable {
-                           std::move(handler)(std::move(values)...);
-                       });
-        work.reset();
+    auto work = asio::make_work_guard(asio::get_associated_executor(handler, fallback));
+    return [fallback = std::move(fallback), work = std::move(work), handler = std::move(handler)](
+               Values... values) mutable {
+        asio::post(fallback,
+                   [work = std::move(work),
+                    handler = std::move(handler),
+                    ... values = std::move(values)]() mutable {
+                       asio::dispatch(work.get_executor(),
+                                      [handler = std::move(handler),
+                                       ... values = std::move(values)]() mutable {
+                                          std::move(handler)(std::move(values)...);
+                                      });
+                   });
     };
 }
 

@@ -115,6 +115,19 @@ TEST_CASE("node: an address that nobody answers, a name that does not exist: the
     CHECK(pool.branch.count(NodeEvent::Kind::dial_failed) == 0);
 }
 
+TEST_CASE("node: IPv6: is listened on and dialled") {
+    Pool pool;
+    pool.hq.stop();
+    pool.hq.options.listen = {{"::1", 0}};
+    if (!pool.hq.start(false)) return;  // this machine has no IPv6
+    Contact hq = pool.hq.contact(true);
+    hq.addresses = {"[::1]:" + std::to_string(pool.hq.service->port())};
+    pool.branch.supply->whom = {hq};
+    REQUIRE(pool.branch.start());
+    REQUIRE(pool.until([&] { return pool.branch.linked_with(pool.hq); }));
+    CHECK(pool.branch.events.back().address == hq.addresses[0]);
+}
+
 TEST_CASE("node: a name that does not exist: says so, and tries on") {
     Pool pool;
     Contact hq = pool.hq.contact(true);
