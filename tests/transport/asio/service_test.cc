@@ -124,7 +124,7 @@ TEST_CASE("node: IPv6: is listened on and dialled") {
     hq.addresses = {"[::1]:" + std::to_string(pool.hq.service->port())};
     pool.branch.supply->whom = {hq};
     REQUIRE(pool.branch.start());
-    REQUIRE(pool.until([&] { return pool.branch.linked_with(pool.hq); }));
+    REQUIRE(pool.until([&] { return pool.branch.saw(Kind::caught_up); }));
     CHECK(pool.branch.events.back().address == hq.addresses[0]);
 }
 
