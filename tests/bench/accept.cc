@@ -38,7 +38,7 @@ Runs make_runs(Primary& primary, std::uint32_t batches, std::uint32_t changes_ea
 }
 
 double replica_time(const std::string& path, const Runs& runs) {
-    auto node = Node::open(path);
+    auto node = NodeFile::open(path);
     return seconds([&] {
         for (const auto& run : runs) {
             node.write([&] { return log::accept(node.ledger, run); });

@@ -71,18 +71,50 @@ class Directory {
     std::string path_;
 };
 
+inline Options store_options(const Directory& directory) {
+    return {.directory = directory.in("store"),
+            .node_name = "bench",
+            .key_provider = key_file(directory.in("key"))};
+}
+
 /// A new store with hashes of this cost.
 inline Store make_store(const Directory& directory,
                         std::uint32_t memory_kib,
                         std::uint32_t passes) {
     const auto environment = system_environment();
     require(make_key_file(directory.in("key"), *environment));
-    Options options{.directory = directory.in("store"),
-                    .node_name = "bench",
-                    .key_provider = key_file(directory.in("key"))};
+    auto options = store_options(directory);
     options.pool.hash_memory_kib = memory_kib;
     options.pool.hash_passes = passes;
     return require(Store::create(std::move(options)));
+}
+
+inline std::string login_of(int number) {
+    return "user" + std::to_string(number);
+}
+
+/// The least that Argon2id takes: so that all the rest shows.
+constexpr std::uint32_t least_memory_kib = 8;
+
+/// Of "correct horse battery staple", at the least cost.
+constexpr const char* password = "correct horse battery staple";
+constexpr const char* password_hash =
+    "$argon2id$v=19$m=8,t=1,p=1$3i9+qkkovG32gyv1kak1VA$/4ksckDeNHj+ouZ+xwkj4FJ1ak9ZDzea61kkLL53XXI";
+
+/// Users with `password`, an address and a name each.
+inline void add_users(Store& store, int users) {
+    constexpr int at_once = 10'000;
+    for (int first = 0; first < users; first += at_once) {
+        std::vector<NewUser> many(static_cast<std::size_t>(std::min(at_once, users - first)));
+        for (int number = first; auto& user : many) {
+            user.login = login_of(number);
+            user.email = user.login + "@branch.example.com";
+            user.display_name = "Employee Number " + std::to_string(number);
+            user.password_hash = password_hash;
+            ++number;
+        }
+        for (auto& made : store.users().create_many(std::move(many))) require(std::move(made));
+    }
 }
 
 }  // namespace countersign::bench

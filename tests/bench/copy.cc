@@ -10,22 +10,23 @@ namespace {
 
 constexpr int rounds = 3;
 
-CopyPage read_page(Node& from, const std::optional<RecordKey>& after) {
+CopyPage read_page(NodeFile& from, const std::optional<RecordKey>& after) {
     const auto snapshot = require(sqlite::ReadTransaction::begin(from.database));
     return require(
         log::read_page(from.ledger.reader, from.ledger.head, after, log::copy_page_limit));
 }
 
-double replica_time(const std::string& path, Node& from) {
-    auto node = Node::open(path);
+double replica_time(const std::string& path, NodeFile& from) {
+    auto node = NodeFile::open(path);
     node.write([&] {
         return node.ledger.designations.add(
             require(from.ledger.designations.all()).front(),
-            {.pool = Node::pool,
+            {.pool = NodeFile::pool,
              .root_key = require(from.ledger.designations.current())->node.bytes,
              .self_signers = {}});
     });
-    auto staging = require(log::Staging::prepare(node.database, Node::pool, Node::digest_key()));
+    auto staging =
+        require(log::Staging::prepare(node.database, NodeFile::pool, NodeFile::digest_key()));
     return seconds([&] {
         auto state = node.write([&] { return staging.begin(node.database); });
         while (state.stage == CopyState::Stage::paging) {
@@ -39,7 +40,7 @@ double replica_time(const std::string& path, Node& from) {
     });
 }
 
-double bare_time(const std::string& path, Node& from) {
+double bare_time(const std::string& path, NodeFile& from) {
     std::vector<CopyPage> pages;
     do {
         const bool first = pages.empty();

@@ -58,13 +58,13 @@ inline records::Change change_of(std::uint32_t number, Draw& draw) {
 }
 
 /// One node's file, with the log on it.
-struct Node {
+struct NodeFile {
     sqlite::Database database;
     log::Ledger ledger;
 
     static constexpr PoolId pool{};
     static sealing::Key digest_key() { return sealing::Key(std::array<std::byte, 32>{}); }
-    static Node open(const std::string& path) {
+    static NodeFile open(const std::string& path) {
         auto database = require(sqlite::Database::open(path, {.create = true}));
         require(sqlite::migrate(database, schema()));
         auto ledger = require(log::Ledger::prepare(database, pool, digest_key()));
@@ -85,9 +85,9 @@ struct Node {
 /// The pool's primary.
 class Primary {
   public:
-    explicit Primary(const std::string& path) : node(Node::open(path)) {
+    explicit Primary(const std::string& path) : node(NodeFile::open(path)) {
         require(node.database.execute("PRAGMA synchronous=OFF"));
-        records::Designation first{.pool = Node::pool,
+        records::Designation first{.pool = NodeFile::pool,
                                    .root_term = RootTerm{1},
                                    .epoch = Epoch{1},
                                    .node = NodeId{key_.public_key()},
@@ -98,7 +98,8 @@ class Primary {
         const auto statement = membership::sign(first, key_);
         node.write([&] {
             return node.ledger.designations.add(
-                statement, {.pool = Node::pool, .root_key = key_.public_key(), .self_signers = {}});
+                statement,
+                {.pool = NodeFile::pool, .root_key = key_.public_key(), .self_signers = {}});
         });
     }
     log::SignedBatch append(std::vector<records::Change> changes) {
@@ -130,7 +131,7 @@ class Primary {
         std::filesystem::copy_file(node.database.path(), path);
     }
 
-    Node node;
+    NodeFile node;
 
   private:
     sealing::SigningKey key_{std::array<std::byte, 32>{std::byte{1}}};
@@ -140,7 +141,7 @@ class Primary {
 class BareProgram {
   public:
     explicit BareProgram(const std::string& path) {
-        Node::open(path);
+        NodeFile::open(path);
         check(sqlite3_open(path.c_str(), &database_));
         run("PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=0;"
             "PRAGMA cell_size_check=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY");
