@@ -19,11 +19,11 @@ struct SightingMark {
     friend bool operator==(const SightingMark&, const SightingMark&) = default;
 };
 
-/// When this directory learned of failures, by the monotonic clock: what the throttle counts from. Kept as
-/// marks "up to this arrival all was known by then", not by row, so no flood of names can push a
-/// locked one out; a mark also covers what another process on the directory wrote. Marks thin out
-/// with age: a failure may pass for up to 1/64 younger than it is, never for older, so a lock lasts
-/// at most that much longer. At most 128 KiB. Thread-safe.
+/// When this directory learned of failures, by the monotonic clock: what the throttle counts from.
+/// Kept as marks "up to this arrival all was known by then", not by row, so no flood of names can
+/// push a locked one out; a mark also covers what another process on the directory wrote. Marks
+/// thin out with age: a failure may pass for up to 1/64 younger than it is, never for older, so a
+/// lock lasts at most that much longer. At most 128 KiB. Thread-safe.
 class Sightings {
   public:
     /// `known` are the marks that earlier processes left, rising, as far as their clock was this

@@ -28,7 +28,8 @@ Result<sealing::SigningKey> read_root_key(const std::string& path,
                                           KeyProvider& provider,
                                           Environment& environment);
 
-/// Wraps what `from` opens with `to`; the file is replaced whole, durably. Errors: as read_root_key.
+/// Wraps what `from` opens with `to`; the file is replaced whole, durably. Errors: as
+/// read_root_key.
 Result<void> rewrap_root_key(const std::string& path,
                              const PoolId& pool,
                              KeyProvider& from,
