@@ -19,6 +19,8 @@ ContactPlan::ContactPlan(Timing timing) : timing_(timing) {}
 
 void ContactPlan::set(std::vector<Contact> contacts) {
     contacts_ = std::move(contacts);
+    std::erase_if(contacts_,
+                  [](const Contact& each) { return each.addresses.empty() && !each.is_primary; });
     std::erase_if(entries_, [&](const auto& each) {
         return !each.second.dialling &&
                std::ranges::none_of(contacts_, [&](const Contact& contact) {

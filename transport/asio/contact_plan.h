@@ -34,7 +34,8 @@ class ContactPlan {
     explicit ContactPlan(Timing timing);
 
     /// Takes the place of the list before; what is known of those that stay is kept, but whoever
-    /// refused is asked again.
+    /// refused is asked again. Who has no address can be linked with, not dialled; that the primary
+    /// has none comes out as a failure to dial it.
     void set(std::vector<Contact> contacts);
     /// What to do now. Whom it says to dial is being dialled until one of the calls below.
     Steps step(std::span<const Linked> links, Instant now);

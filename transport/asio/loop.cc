@@ -1,5 +1,6 @@
 #include "asio/loop.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 namespace countersign::node {
@@ -17,7 +18,7 @@ Loop::Loop(asio::any_io_executor executor,
       environment_(environment ? std::move(environment) : system_environment()),
       scratch_(read_size) {
     if (!run_blocking) {
-        pool_.emplace(threads);
+        pool_.emplace(std::max(threads, std::size_t{1}));
         run_blocking = [this](std::function<void()> task) { asio::post(*pool_, std::move(task)); };
     }
     jobs_ = std::make_shared<Jobs>(std::move(run_blocking),

@@ -49,9 +49,20 @@ Result<void> Service::check_options() const {
     if (options_.look_interval <= none || options_.look_interval > milliseconds{50}) {
         return wrong("look_interval must be above 0 and at most 50 ms");
     }
+    if (!options_.run_blocking && options_.blocking_threads == 0) {
+        return wrong("blocking_threads must be at least 1");
+    }
     if (options_.connect_timeout <= none || options_.linger < none ||
         options_.refused_pause < none || options_.show_interval <= none) {
         return wrong("connect_timeout and show_interval must be above 0, pauses not below");
+    }
+    if (options_.link.ping_interval <= none ||
+        options_.link.silence_limit < 2 * options_.link.ping_interval) {
+        return wrong("link.ping_interval must be above 0, link.silence_limit at least twice that");
+    }
+    if (options_.link.handshake_deadline <= none || options_.link.greeting_deadline <= none ||
+        options_.link.admission_deadline <= none) {
+        return wrong("the deadlines in link must be above 0");
     }
     if (options_.connections == 0 || options_.handshakes == 0 ||
         options_.handshakes_per_source == 0 || options_.failed_handshakes_per_minute == 0) {

@@ -11,6 +11,7 @@ Contact contact(int number, bool is_primary = false) {
     Contact contact;
     contact.channel_key.bytes[0] = std::byte(number);
     contact.node.bytes[0] = std::byte(number);
+    contact.addresses = {"host:7700"};
     contact.is_primary = is_primary;
     return contact;
 }
@@ -107,6 +108,18 @@ TEST_CASE("contact plan: another node has opened the link: it stands in as well,
     CHECK(plan.dials() == std::vector{1});
     plan.link(primary);
     CHECK(plan.plan.step(plan.links, plan.now).leave.empty());
+}
+
+TEST_CASE("contact plan: one that has no address: is not dialled, unless it is the primary") {
+    Planned plan;
+    Contact first = primary;
+    Contact hidden = second;
+    first.addresses.clear();
+    hidden.addresses.clear();
+    plan.plan.set({first, hidden, third});
+    CHECK(plan.dials() == std::vector{1});
+    plan.fail(primary);
+    CHECK(plan.dials() == std::vector{3});
 }
 
 TEST_CASE("contact plan: no primary is known: the first that can be reached") {

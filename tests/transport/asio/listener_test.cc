@@ -91,12 +91,27 @@ TEST_CASE("node: a name, an IPv6 address and all addresses: are listened on") {
 
 TEST_CASE("node: options out of range: are refused by name") {
     boost::asio::io_context io;
-    FakeNode site(io, 4, "site");
-    site.options.look_interval = milliseconds{51};
-    const auto started = site.start();
-    REQUIRE_FALSE(started);
-    CHECK(started.error() == errc::invalid_argument);
-    CHECK(started.error().detail().find("look_interval") != std::string::npos);
+    const auto refused = [&](const char* name, const std::function<void(NodeOptions&)>& change) {
+        CAPTURE(name);
+        FakeNode site(io, 4, "site");
+        change(site.options);
+        const auto started = site.start();
+        REQUIRE_FALSE(started);
+        CHECK(started.error() == errc::invalid_argument);
+        CHECK(started.error().detail().find(name) != std::string::npos);
+        CHECK_FALSE(site.supply->served);
+    };
+    constexpr milliseconds none{0};
+    refused("look_interval", [](auto& options) { options.look_interval = milliseconds{51}; });
+    refused("backoff_cap", [](auto& options) { options.backoff_cap = milliseconds{1}; });
+    refused("connect_timeout", [&](auto& options) { options.connect_timeout = none; });
+    refused("silence_limit", [&](auto& options) { options.link.silence_limit = none; });
+    refused("deadlines", [&](auto& options) { options.link.greeting_deadline = none; });
+    refused("handshakes", [](auto& options) { options.handshakes = 0; });
+    refused("blocking_threads", [](auto& options) {
+        options.run_blocking = nullptr;
+        options.blocking_threads = 0;
+    });
 }
 
 TEST_CASE("node: strangers who say nothing: few per source, and only until the deadline") {

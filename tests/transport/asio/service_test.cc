@@ -104,6 +104,31 @@ TEST_CASE("node: the primary away: the next in the list stands in until it is ba
         [&] { return pool.shop.linked_with(pool.hq) && !pool.shop.linked_with(pool.branch); }));
 }
 
+TEST_CASE(
+    "node: the primary away, and two dial each other: they settle on a link, nobody is a clone") {
+    Pool pool;
+    pool.branch.supply->whom = {pool.hq.contact(true)};
+    REQUIRE(pool.branch.start());
+    REQUIRE(pool.shop.start());
+    pool.hq.store->add_member(*pool.shop.store, Capability::serve);
+    pool.branch.supply->whom.push_back(pool.shop.contact(false));
+    pool.introduce();
+    pool.hq.supply->change();
+    pool.branch.supply->change();
+    pool.shop.supply->change();
+    REQUIRE(pool.until([&] { return pool.in_step(pool.branch) && pool.in_step(pool.shop); }));
+    pool.hq.stop();
+    const auto settled = [&] {
+        return pool.branch.links().size() == 1 && pool.shop.links().size() == 1 &&
+               pool.branch.linked_with(pool.shop) && pool.shop.linked_with(pool.branch);
+    };
+    REQUIRE(pool.until(settled));
+    run_for(pool.io, milliseconds{100});
+    CHECK(pool.until(settled));
+    CHECK(pool.branch.store->suspects.empty());
+    CHECK(pool.shop.store->suspects.empty());
+}
+
 TEST_CASE("node: an address that nobody answers, a name that does not exist: the next is tried") {
     Pool pool;
     Contact hq = pool.hq.contact(true);
