@@ -207,7 +207,10 @@ Result<std::shared_ptr<const PoolView>> Hall::current_view(Readers& readers) {
     assert(known);
     const auto newest = readers.records.newest_of_pool();
     if (!newest) return newest.error();
-    if (*newest <= known->seq) return known;
+    const auto removed = readers.former_members.newest();
+    if (!removed) return removed.error();
+    // A removal leaves no record that would name its batch.
+    if (std::max(*newest, *removed) <= known->seq) return known;
     auto fresh =
         read_view(readers.records, readers.head, readers.designations, readers.former_members);
     if (fresh) set_view(*fresh);

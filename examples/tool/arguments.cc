@@ -200,6 +200,10 @@ void add_links(CLI::App& app, Commands& commands) {
         "{pool, node, name, primary, directory, key_file, epoch, seq, digest, users}");
     join.add_option("INVITATION", joiner.invitation, "What 'invite' printed; '-': standard input")
         ->required();
+    join.add_option("--address",
+                    joiner.addresses,
+                    "HOST:PORT by which other nodes reach this one; may be repeated")
+        ->allow_extra_args(false);
     add_span(
         join,
         "--deadline",

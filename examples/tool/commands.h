@@ -146,6 +146,7 @@ struct MakeInvitation {
 struct Join {
     StoreAt at;
     std::string invitation;  ///< "-": a line of standard input
+    std::vector<std::string> addresses;
     std::optional<cs::milliseconds> deadline;
 };
 struct Serve {

@@ -20,6 +20,7 @@ Result<FormerMembers> FormerMembers::prepare(sqlite::Database& database) {
         database,
         {{{Query::all,
            "SELECT node, channel_key, name, removed_at FROM former_member ORDER BY node"},
+          {Query::newest, "SELECT coalesce(max(removed_at), 0) FROM former_member"},
           {Query::put, "INSERT OR REPLACE INTO former_member VALUES (?, ?, ?, ?)"}}});
     if (!statements) return statements.error();
     return FormerMembers(std::move(*statements));
@@ -41,6 +42,14 @@ Result<std::vector<FormerMember>> FormerMembers::all() {
         });
     if (!read) return read.error();
     return members;
+}
+
+Result<LogSeq> FormerMembers::newest() {
+    const auto newest = sqlite::one_row(
+        statements_[Query::newest].query(),
+        [](const sqlite::Rows& rows) -> Result<LogSeq> { return rows.as<LogSeq>(0); });
+    if (!newest) return newest.error();
+    return newest->value_or(LogSeq{0});
 }
 
 Result<bool> FormerMembers::note(const std::vector<Member>& before,

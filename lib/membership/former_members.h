@@ -27,6 +27,8 @@ class FormerMembers {
     static Result<FormerMembers> prepare(sqlite::Database& database);
 
     Result<std::vector<FormerMember>> all();
+    /// The last batch that removed anybody; 0: none has.
+    Result<LogSeq> newest();
     /// Notes who is in `before` and no longer in `after`, within the caller's transaction; whether
     /// there was anybody.
     Result<bool> note(const std::vector<Member>& before,
@@ -34,7 +36,7 @@ class FormerMembers {
                       LogSeq seq);
 
   private:
-    enum class Query { all, put, count };
+    enum class Query { all, newest, put, count };
     explicit FormerMembers(sqlite::Statements<Query> statements)
         : statements_(std::move(statements)) {}
     sqlite::Statements<Query> statements_;

@@ -6,6 +6,8 @@ namespace countersign::sqlite {
 
 namespace {
 
+constexpr milliseconds serve_patience{200};
+
 std::string without_trailing_slash(std::string path) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     return path;
@@ -58,7 +60,8 @@ Result<Directory::WriteLock> Directory::write_lock(milliseconds patience) {
 Result<std::unique_ptr<FileLock>> Directory::serve() {
     auto lock = environment_->open_lock(serving_path());
     if (!lock) return lock.error();
-    auto locked = (*lock)->lock(milliseconds(0));
+    // Whoever only asks whether the directory is served holds the lock for a moment.
+    auto locked = (*lock)->lock(serve_patience);
     if (locked) return std::move(*lock);
     if (locked.error() != errc::busy) return locked.error();
     return Error(errc::already_served,

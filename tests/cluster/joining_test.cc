@@ -171,6 +171,24 @@ TEST_CASE("cluster: a node removed while linked: told so, and signs nobody in an
     CHECK(members(hq) == 1);
 }
 
+TEST_CASE("cluster: a node removed by another process than the serving one: told at once") {
+    Hq hq;
+    Site branch(2, "branch");
+    let_in(hq, branch);
+    SiteLink link(branch, hq);
+    link.run();
+    REQUIRE(hq.store->links().look());
+    {
+        auto tool = hq.place.open();
+        REQUIRE(tool.nodes().remove(branch.store->status()->node));
+    }
+    REQUIRE(hq.store->links().look());
+    link.run();
+    CHECK(branch.store->stage() == Stage::removed);
+    CHECK(link.reason());
+    CHECK(members(hq) == 1);
+}
+
 TEST_CASE("cluster: a node removed while away: told when it comes back, with the proof") {
     Hq hq;
     Site branch(2, "branch");
