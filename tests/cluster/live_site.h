@@ -51,7 +51,7 @@ struct LiveSite {
     std::vector<NodeEvent> events_;
 };
 
-/// Runs the context until `condition`, at most ten seconds.
+/// Runs the context until `condition`, at most half a minute.
 bool run_until(boost::asio::io_context& io, const std::function<bool()>& condition);
 
 }  // namespace countersign::testing

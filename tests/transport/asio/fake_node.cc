@@ -126,7 +126,7 @@ bool FakeNode::linked_with(const FakeNode& other) const {
 }
 
 bool run_until(boost::asio::io_context& io, const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{30};
     while (!condition() && std::chrono::steady_clock::now() < end) {
         io.restart();
         io.run_one_for(milliseconds{20});

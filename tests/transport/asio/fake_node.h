@@ -80,7 +80,7 @@ struct FakeNode {
     std::uint16_t port = 0;
 };
 
-/// Runs the io_context until `condition`, at most ten seconds.
+/// Runs the io_context until `condition`, at most half a minute.
 bool run_until(boost::asio::io_context& io, const std::function<bool()>& condition);
 void run_for(boost::asio::io_context& io, milliseconds time);
 
