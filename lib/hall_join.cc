@@ -139,7 +139,10 @@ std::optional<Link::Invited> Hall::Replication::invitation() const {
 
 std::vector<Contact> Hall::Replication::contacts() const {
     const auto pool = hall_.view();
-    const auto& sponsor = hall_.sponsor_;
+    const auto sponsor = [&] {
+        const std::lock_guard guard(mutex_);
+        return hall_.sponsor_;
+    }();
     std::vector<Contact> contacts;
     if (!pool) {
         if (sponsor) {
