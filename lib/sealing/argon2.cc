@@ -1,5 +1,6 @@
 #include "sealing/argon2.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -41,6 +42,8 @@ std::optional<std::uint32_t> take_number(std::string_view& rest) {
 
 /// The bytes that canonical base64 without padding stands for.
 std::optional<std::vector<std::byte>> decoded(std::string_view base64) {
+    // libsodium 1.0.18 takes bytes above ASCII for letters.
+    if (std::ranges::any_of(base64, [](unsigned char c) { return c > 0x7f; })) return std::nullopt;
     std::vector<std::byte> bytes(max_phc_size);
     std::size_t size = 0;
     if (sodium_base642bin(output(bytes),

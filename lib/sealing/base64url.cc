@@ -1,5 +1,7 @@
 #include "sealing/base64url.h"
 
+#include <algorithm>
+
 #include <sodium.h>
 
 namespace countersign::sealing {
@@ -22,6 +24,8 @@ std::string to_base64url(BytesView bytes) {
 
 std::optional<Bytes> from_base64url(std::string_view text, std::size_t limit) {
     if (text.size() > (limit * 4 + 2) / 3) return std::nullopt;
+    // libsodium 1.0.18 takes bytes above ASCII for letters.
+    if (std::ranges::any_of(text, [](unsigned char c) { return c > 0x7f; })) return std::nullopt;
     Bytes bytes(limit);
     std::size_t size = 0;
     const char* end = nullptr;

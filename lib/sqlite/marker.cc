@@ -81,6 +81,10 @@ std::optional<Marker> decode(std::span<const std::byte> bytes) {
     const auto id_size = take<std::uint32_t>(rest);
     if (id_size > machine_id_limit) return std::nullopt;
     marker.machine_id.assign(reinterpret_cast<const char*>(rest.data()), id_size);
+    const auto padding = rest.subspan(id_size);
+    if (std::ranges::any_of(padding, [](std::byte b) { return b != std::byte{}; })) {
+        return std::nullopt;
+    }
     return marker;
 }
 

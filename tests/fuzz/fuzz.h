@@ -1,8 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,7 +44,7 @@ class Input {
     T number() {
         T number{};
         const auto from = bytes(sizeof number);
-        std::memcpy(&number, from.data(), from.size());
+        std::ranges::copy(from, std::as_writable_bytes(std::span(&number, 1)).begin());
         return number;
     }
     /// At most `size` bytes.
@@ -52,7 +53,7 @@ class Input {
     IdType id() {
         IdType id;
         const auto from = bytes(IdType::size);
-        std::memcpy(id.bytes.data(), from.data(), from.size());
+        std::ranges::copy(from, id.bytes.begin());
         return id;
     }
     BytesView rest() const noexcept { return rest_; }

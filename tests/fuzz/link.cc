@@ -46,7 +46,7 @@ void run(BytesView input) {
     while (!from.empty() && !peer.closed) {
         peer.send_frame(from.bytes(from.number<std::uint16_t>()));
     }
-    if (peer.closed) {
+    if (peer.closed && !peer.closed->reason.detail().starts_with("the peer said goodbye")) {
         require_documented(peer.closed->reason,
                            {errc::malformed,
                             errc::too_large,
@@ -56,10 +56,13 @@ void run(BytesView input) {
                             errc::digest_mismatch,
                             errc::wrong_epoch,
                             errc::not_a_member,
+                            errc::wrong_pool,
                             errc::clone_suspected,
-                            errc::invitation_expired,
-                            errc::invitation_spent,
-                            errc::not_found,
+                            errc::invalid_invitation,
+                            errc::limit_reached,
+                            errc::overloaded,
+                            errc::handshake_failed,
+                            errc::unsupported_version,
                             errc::link_closed});
     }
     if (at_primary) {

@@ -221,6 +221,10 @@ TEST_CASE("argon2: strings that are not strict: invalid_hash, and the reason") {
         {phc("m=1024,t=1,p=1", "c2FsdHNhbHRzYWx0c2Fsd"), no_base64_salt},
         {phc("m=1024,t=1,p=1", "c2FsdHNhbHR_YWx0c2FsdA"), no_base64_salt},
         {phc("m=1024,t=1,p=1", "c2FsdHNhbHRz YWx0c2FsdA"), no_base64_salt},
+        // Fuzzing found that libsodium 1.0.18 reads bytes above ASCII as letters.
+        {phc("m=1024,t=1,p=1", "c2FsdHNhbHRz\xfaYWx0c2FsdA"), no_base64_salt},
+        {phc("m=1024,t=1,p=1", "c2FsdHNhbHRzYWx0c2FsdA", "AAAAAAAAAAAAAAAAAAAA\xff\xff"),
+         no_base64_hash},
         {phc("m=1024,t=1,p=1", "c2FsdHNhbHRzYWx0c2FsdA", "AAAAAAAAAAAAAAAAAAAA"),
          "its hash is shorter than 16 bytes"},
         {phc() + "$", no_base64_hash},

@@ -46,6 +46,19 @@ TEST_CASE("marker: any byte changed, or one missing or too many: no marker") {
     CHECK_FALSE(decode(longer));
 }
 
+TEST_CASE("marker: something behind the machine id, under a right checksum: no marker") {
+    Marker nameless = marker, one = marker, zero = marker;
+    nameless.machine_id = {};
+    one.machine_id = "x";
+    zero.machine_id = std::string(1, '\0');
+    // CRCs add up: of an odd number of markers the sum has the right one.
+    auto sum = encode(nameless);
+    const auto second = encode(one), third = encode(zero);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] ^= second[i] ^ third[i];
+    REQUIRE(sum != encode(nameless));
+    CHECK_FALSE(decode(sum));
+}
+
 TEST_CASE("marker: compared with where it is found: same, copied, restored or missing") {
     const auto found =
         [](const std::optional<Marker>& of, Marks database, std::uint64_t inode = 42) {
