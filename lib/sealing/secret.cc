@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "sealing/secret_pages.h"
 #include "sealing/sodium.h"
 
 namespace countersign {
@@ -13,10 +14,7 @@ namespace {
 
 std::byte* allocate(std::size_t size) {
     if (size == 0) return nullptr;
-    sealing::initialise_sodium();
-    void* memory = sodium_malloc(size);  // locking is tried; guard pages and zeroing always hold
-    if (memory == nullptr) throw std::bad_alloc();
-    return static_cast<std::byte*>(memory);
+    return sealing::SecretPages::of_this_process().take(size);
 }
 
 }  // namespace
@@ -51,7 +49,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 }
 
 Secret::~Secret() {
-    sodium_free(data_);
+    if (data_ != nullptr) sealing::SecretPages::of_this_process().give_back(data_, size_);
 }
 
 bool operator==(const Secret& left, const Secret& right) noexcept {
