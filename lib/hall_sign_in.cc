@@ -143,8 +143,10 @@ class Hall::Attempt final : public accounts::SignInGround,
     void release(Machine::Release& need) {
         const auto read = standing_reader(need.credential);
         std::optional<std::uint32_t> left;
-        if (const auto standing = read()) {
-            left = static_cast<std::uint32_t>(attempts::tries_left(*standing));
+        if (need.wants_tries_left) {
+            if (const auto standing = read()) {
+                left = static_cast<std::uint32_t>(attempts::tries_left(*standing));
+            }
         }
         hall_.gate_->release(std::move(need.reservation), read, hall_.now().monotonic);
         machine_.released(left);
@@ -352,6 +354,8 @@ Result<attempts::Standing> Hall::read_standing(const PoolView& pool,
                                                const attempts::CredentialId& credential) {
     auto readers = reader();
     if (!readers) return readers.error();
+    const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
+    if (!snapshot) return snapshot.error();
     const auto rows = sightings_->read((*readers)->attempts, credential, now().monotonic);
     if (!rows) return rows.error();
     const attempts::MembersWord word(

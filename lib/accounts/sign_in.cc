@@ -230,7 +230,7 @@ SignInMachine::Need SignInMachine::password_matched(UnixTime now) {
         phase_ = Phase::reserve_code;  // the rows of both factors are written together
         return Release{.reservation = *std::exchange(reservation_, std::nullopt),
                        .credential = *credential_,
-                       .of_codes = false};
+                       .wants_tries_left = false};
     }
     result_.verdict = code_follows ? Verdict::code_required : Verdict::accepted;
     if (code_follows) {
@@ -317,7 +317,7 @@ void SignInMachine::written(Result<LogSeq> answer) {
 SignInMachine::Release SignInMachine::give_back() {
     return Release{.reservation = *std::exchange(reservation_, std::nullopt),
                    .credential = *credential_,
-                   .of_codes = *credential_ != *password_credential_};
+                   .wants_tries_left = !failure_ && result_.verdict == Verdict::refused};
 }
 
 void SignInMachine::released(std::optional<std::uint32_t> tries_left) {

@@ -86,7 +86,7 @@ class SignInMachine {
     struct Release {
         attempts::Reservation reservation;
         attempts::CredentialId credential;
-        bool of_codes = false;
+        bool wants_tries_left = false;
     };
     /// Nothing more is needed. What only the store knows (node, position, age) is still to be
     /// added.
@@ -110,7 +110,8 @@ class SignInMachine {
     void hash();
     void hashed() { phase_ = Phase::judge_password; }
     void written(Result<LogSeq> answer);
-    /// How many tries the throttle leaves, as known after the outcome was counted.
+    /// How many tries the throttle leaves, as known after the outcome was counted, where that was
+    /// wanted.
     void released(std::optional<std::uint32_t> tries_left);
 
     /// A right code: what it spends, and how long that must be remembered.
