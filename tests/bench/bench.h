@@ -45,6 +45,11 @@ inline double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
+/// The least of several, for what is short enough that a busy machine leaves some undisturbed.
+inline double least(const std::vector<double>& values) {
+    return *std::ranges::min_element(values);
+}
+
 template <class T>
 T require(Result<T> result) {
     if (!result) {

@@ -22,6 +22,7 @@ inline void sign_in(Store& store,
     attempt.login = login;
     attempt.password = Secret(typed);
     attempt.code = std::move(code);
+    attempt.patience = std::chrono::minutes{10};
     const auto result = require(store.authenticate(std::move(attempt)));
     if (result.verdict == expected) return;
     std::fprintf(stderr, "%s: %s\n", login.c_str(), name(result.verdict));
