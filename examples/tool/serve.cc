@@ -186,9 +186,7 @@ Outcome run(const Join& join, Session& session) {
     });
     std::optional<cs::Result<cs::Store>> joined;
     cs::join(context.get_executor(),
-             {.directory = directory,
-              .key_provider = key->provider(),
-              .addresses = join.addresses},
+             {.directory = directory, .key_provider = key->provider(), .addresses = join.addresses},
              *invitation,
              std::move(how),
              asio::bind_cancellation_slot(cancel.slot(), [&](cs::Result<cs::Store> store) {
