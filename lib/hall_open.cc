@@ -79,7 +79,7 @@ Hall::~Hall() {
     static_cast<void>(marker_->write({.incarnation = (*author)->incarnation,
                                       .head = head->place.seq,
                                       .row_seq = (*author)->row_seq},
-                                     true,
+                                     !is_served(),
                                      now().monotonic));
 }
 
@@ -262,7 +262,7 @@ Result<void> Hall::settle_incarnation() {
         if (auto begun = begin_incarnation(*view(), head->place.seq); !begun) return begun;
         author = writing_->attempts.author();
         if (!author) return author.error();
-    } else if (*marker && !(*marker)->clean_end) {
+    } else if (*marker && !(*marker)->clean_end && !is_served()) {
         tell(Event::Kind::unclean_end, "the store was not closed; its file will be checked");
         auto database = open_reader();
         if (!database) return database.error();

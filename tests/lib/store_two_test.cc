@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sqlite/marker.h"
 #include "support/store_fixture.h"
 
 using namespace countersign;
@@ -255,4 +256,29 @@ TEST_CASE("store: another process is killed: what it was answered stays, this on
     CHECK(sign_in(server, "alice", "wrong").tries_left == 8);
     add_user(server, "carol");
     CHECK(server.log().verify());
+}
+
+TEST_CASE("store: a second object while one serves: no unclean end, neither now nor after it") {
+    StorePlace place;
+    auto server = place.create();
+    auto serving = server.links().serve();
+    REQUIRE(serving);
+    const auto marker = [&] {
+        const auto bytes =
+            place.environment->read_file(place.options.directory + "/marker", sqlite::marker_bytes);
+        REQUIRE(bytes);
+        REQUIRE(bytes->has_value());
+        const auto read = sqlite::decode(**bytes);
+        REQUIRE(read);
+        return *read;
+    };
+    CHECK(place.open().status()->served);
+    CHECK_FALSE(place.events.heard(Event::Kind::unclean_end));
+    CHECK_FALSE(marker().clean_end);  // the one that serves has not ended
+    serving->reset();
+    {
+        const auto last = place.open();
+    }
+    CHECK(place.events.heard(Event::Kind::unclean_end));
+    CHECK(marker().clean_end);
 }
