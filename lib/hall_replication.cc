@@ -226,21 +226,19 @@ Result<Secret> Hall::Replication::invitation_psk(const InvitationId& id,
 }
 
 Result<void> Hall::Replication::heard_head(const NodeId& peer, const LogHead& head) {
-    bool is_ahead = false;
-    {
-        const std::lock_guard guard(mutex_);
-        is_ahead = head.seq > head_.seq;
-        const auto mine =
-            head.seq == head_.seq ? std::optional(head_.hash) : recent_.hash_of(head.seq);
-        if (mine && *mine != head.hash && head.seq != LogSeq{0}) {
-            hall_.tell(Event::Kind::fork,
-                       "batch " + std::to_string(value(head.seq)) + " of " + to_string(peer));
-            return Error(errc::fork,
-                         "batch " + std::to_string(value(head.seq)) + " is another one there");
-        }
+    const std::lock_guard guard(mutex_);
+    const auto mine = head.seq == head_.seq ? std::optional(head_.hash) : recent_.hash_of(head.seq);
+    if (mine && *mine != head.hash && head.seq != LogSeq{0}) {
+        hall_.tell(Event::Kind::fork,
+                   "batch " + std::to_string(value(head.seq)) + " of " + to_string(peer));
+        return Error(errc::fork,
+                     "batch " + std::to_string(value(head.seq)) + " is another one there");
     }
-    // A member that knows of nothing beyond this log is what a restored primary waits for.
-    if (!is_ahead) hall_.confirmed_ = true;
+    if (hall_.confirmed_) return {};
+    // A restored primary waits for a member that knew its whole log before they met, and has
+    // nothing beyond it now. One that lagged then knows only what it was told since.
+    const bool lagged = lagged_.try_emplace(peer, head.seq < head_.seq).first->second;
+    if (!lagged && head.seq == head_.seq) hall_.confirmed_ = true;
     return {};
 }
 

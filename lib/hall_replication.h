@@ -140,6 +140,7 @@ class Hall::Replication final : public LinkStore {
     std::vector<Designated> designations_;
     log::RecentBatches recent_;
     std::map<NodeId, LogSeq> acked_;
+    std::map<NodeId, bool> lagged_;  ///< when first heard of, by a primary to be confirmed
     std::map<NodeId, Hold> holds_;
     std::optional<KnownPulse> pulse_;
     UnixTime newest_signed_{};            ///< by the primary: of a batch or pulse

@@ -97,6 +97,37 @@ TEST_CASE(
     CHECK(sign_in(*pool.branch.store, "bob").verdict == Verdict::accepted);
 }
 
+TEST_CASE("cluster: a restored primary and a member that lagged: waits for one that did not") {
+    Pool pool;
+    Site edge(3, "edge");
+    let_in(pool.hq, edge);
+    pool.link();
+    add_user(*pool.hq.store, "bob");
+    const Backup backup(pool.hq);
+    add_user(*pool.hq.store, "carol");
+    pool.link();
+    backup.restore();
+    pool.branch.place.environment->pass(std::chrono::minutes{1});
+    edge.place.environment->pass(std::chrono::minutes{1});
+    pool.hq.reopen();
+    const auto write = [&] {
+        return pool.hq.store->users().create({.login = "dave", .password = Secret(good_password)});
+    };
+    {
+        SiteLink link(edge, pool.hq);
+        link.run();
+        link.pass(std::chrono::seconds{10});
+    }
+    const auto refused = write();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error() == errc::needs_confirmation);
+    pool.link();
+    CHECK(pool.hq.store->users().find("carol"));
+    CHECK(write());
+    pool.link();
+    CHECK(in_step(pool.hq, pool.branch));
+}
+
 TEST_CASE("cluster: a replica restored from a backup: begins anew, and catches up") {
     Pool pool;
     const Backup backup(pool.branch);
