@@ -108,6 +108,7 @@ void accept(std::uint32_t batches, std::uint32_t changes_each) {
 }  // namespace countersign::bench
 
 int main() {
+    countersign::bench::print_load();
     countersign::bench::accept(20'000, 1);
     countersign::bench::accept(100, 1000);
 }

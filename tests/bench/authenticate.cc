@@ -84,6 +84,7 @@ void crowd() {
 }  // namespace countersign::bench
 
 int main() {
+    countersign::bench::print_load();
     if (sodium_init() < 0) return 1;
     countersign::bench::authenticate("19mib", 19 * 1024, 2);
     countersign::bench::authenticate("64mib", 64 * 1024, 2);

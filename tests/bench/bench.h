@@ -21,6 +21,12 @@ inline void print(const std::string& name, double value, const char* unit) {
     std::fflush(stdout);
 }
 
+/// How busy the machine is with other things: to be printed first, since all figures depend on it.
+inline void print_load() {
+    double load = 0;
+    if (getloadavg(&load, 1) == 1) print("machine_load", load, "runnable");
+}
+
 /// What was reached, what the machine allows in the same run, and their quotient: 1 is the limit.
 inline void print_with_limit(const std::string& name,
                              double value,

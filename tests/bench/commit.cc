@@ -165,5 +165,6 @@ void commit() {
 }  // namespace countersign::bench
 
 int main() {
+    countersign::bench::print_load();
     countersign::bench::commit();
 }

@@ -89,6 +89,7 @@ void copy(std::uint32_t users, const std::string& name) {
 }  // namespace countersign::bench
 
 int main(int argc, char**) {
+    countersign::bench::print_load();
     countersign::bench::copy(100'000, "copy_100k");
     if (argc > 1) countersign::bench::copy(1'000'000, "copy_1m");
 }

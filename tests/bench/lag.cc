@@ -286,6 +286,7 @@ void lag(int per_second) {
 }  // namespace countersign::bench
 
 int main(int argc, char** argv) {
+    countersign::bench::print_load();
     if (sodium_init() < 0) return 1;
     if (argc > 1) {
         countersign::bench::lag(std::atoi(argv[1]));

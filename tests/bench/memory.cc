@@ -74,6 +74,7 @@ void memory(int users, const std::string& variant) {
 }  // namespace countersign::bench
 
 int main() {
+    countersign::bench::print_load();
     if (sodium_init() < 0) return 1;
     countersign::bench::memory(100, "100");
     countersign::bench::memory(100'000, "100k");

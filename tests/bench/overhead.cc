@@ -99,6 +99,7 @@ void overhead() {
 }  // namespace countersign::bench
 
 int main() {
+    countersign::bench::print_load();
     if (sodium_init() < 0) return 1;
     countersign::bench::overhead();
 }

@@ -45,5 +45,6 @@ void size() {
 }  // namespace countersign::bench
 
 int main() {
+    countersign::bench::print_load();
     countersign::bench::size();
 }
