@@ -38,7 +38,8 @@ SiteLink::SiteLink(Site& from, Site& to) : ends_{{.site = &from}, {.site = &to}}
                 : Link::dial(links.store(), from.table, contacts.front().channel_key, options, now);
     REQUIRE(dialled);
     ends_[0].link.emplace(std::move(*dialled));
-    ends_[1].link.emplace(Link::answer(to.store->links().store(), to.table, options, now));
+    ends_[1].link.emplace(
+        Link::answer(to.store->links().store(), to.table, options, to.place.environment->now()));
     for (auto& end : ends_) {
         end.site->store->links().on_change([&end] { end.changed = true; });
         drain(end);
@@ -70,7 +71,7 @@ bool SiteLink::step(End& end, End& other) {
             *bytes_left_ -= bytes.size();
         }
         end.link->on_sent(bytes.size());
-        other.link->on_bytes(bytes, now);
+        other.link->on_bytes(bytes, other.site->place.environment->now());
         drain(other);
     } else if (!end.tasks.empty()) {
         RunStore run = std::move(end.tasks.front());
