@@ -92,9 +92,10 @@ bool SiteLink::step(End& end, End& other) {
 
 void SiteLink::run() {
     while (ends_[0].link) {
-        const bool busy = step(ends_[0], ends_[1]) | step(ends_[1], ends_[0]);
+        const bool one_was_busy = step(ends_[0], ends_[1]);
+        const bool other_was_busy = step(ends_[1], ends_[0]);
         if (bytes_left_ == 0) return cut();
-        if (!busy) return;
+        if (!one_was_busy && !other_was_busy) return;
     }
 }
 

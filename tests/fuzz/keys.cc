@@ -116,7 +116,8 @@ void check_root_key(BytesView content) {
     require(membership::rewrap_root_key(path, context.pool, provider, provider, environment)
                 .has_value(),
             "a root key that is read can be wrapped anew");
-    require(environment.read_file(path, 1 << 20) == Bytes(content.begin(), content.end()),
+    const auto file = environment.read_file(path, 1 << 20);
+    require(file && *file && **file == Bytes(content.begin(), content.end()),
             "wrapped as it was, its file is the same");
 }
 

@@ -31,7 +31,7 @@ using Made = Result<std::vector<Change>>;
 /// One group: the transaction, and what its callers asked for.
 class Group {
   public:
-    explicit Group(Pool& pool, PoolNode& node) : pool_(pool), node_(node) {
+    explicit Group(Pool& pool, PoolNode& node) : pool_(pool) {
         auto transaction = sqlite::Transaction::begin(node.database);
         REQUIRE(transaction);
         transaction_.emplace(std::move(*transaction));
@@ -63,7 +63,6 @@ class Group {
 
   private:
     Pool& pool_;
-    PoolNode& node_;
     std::optional<sqlite::Transaction> transaction_;
     std::optional<Appender> appender_;
 };

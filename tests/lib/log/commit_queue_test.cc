@@ -104,9 +104,9 @@ void wait_for(const std::atomic<int>& number, int expected) {
 TEST_CASE("commit queue: one caller after the other: a group each, and each its own outcome") {
     Committer committer;
     Queue queue(committer.handle(), 10);
-    CHECK(queue.commit({.value = 7}) == 1);
+    CHECK(queue.commit({.value = 7}).value() == 1);
     CHECK(queue.commit({.value = -1}).error() == errc::conflict);
-    CHECK(queue.commit({.value = 8}) == 3);
+    CHECK(queue.commit({.value = 8}).value() == 3);
     CHECK(committer.groups == 3);
 }
 
@@ -208,7 +208,7 @@ TEST_CASE("commit queue: more wait than may: those are overloaded, and the other
     go_on.release();
     wait_for(done, 5);
     CHECK(refused == 2);
-    CHECK(queue.commit({.value = 9}) == 9);
+    CHECK(queue.commit({.value = 9}).value() == 9);
 }
 
 TEST_CASE("commit queue: asynchronous and waiting callers together: every handler once") {
