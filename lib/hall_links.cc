@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -42,7 +41,7 @@ void Hall::Replication::show(std::span<const LinkStatus> links) {
     const Instant time = hall_.now().monotonic;
     const std::lock_guard guard(show_mutex_);
     if (text == shown_text_ || (!shown_text_.empty() && time < shown_at_ + shown_interval)) return;
-    // Nothing depends on it but what `status` prints and how long batches are kept.
+    // Nothing depends on it but what `status` prints and whom compaction names.
     const auto written = hall_.environment_->write_file(
         hall_.directory_.links_path(), std::as_bytes(std::span(text)), false);
     if (!written) return;
@@ -86,22 +85,21 @@ std::vector<LinkInfo> Hall::Replication::shown(const PoolView& pool) const {
     return links;
 }
 
-Hall::Replication::Acknowledged Hall::Replication::acknowledged(const PoolView& pool,
-                                                                LogSeq head) const {
+std::vector<std::string> Hall::Replication::members_behind(const PoolView& pool,
+                                                           LogSeq head) const {
     std::map<NodeId, LogSeq> seqs;
     for (const auto& shown : read_shown()) seqs[shown.node] = shown.acked;
     {
         const std::lock_guard guard(mutex_);
         for (const auto& [node, seq] : acked_) seqs[node] = std::max(seqs[node], seq);
     }
-    Acknowledged acknowledged{.by_all = head, .behind = {}};
+    std::vector<std::string> behind;
     for (const auto& member : pool.members) {
-        if (member.id == hall_.identity_->node) continue;
-        const LogSeq seq = seqs[member.id];
-        acknowledged.by_all = std::min(acknowledged.by_all, seq);
-        if (seq < head) acknowledged.behind.push_back(member.name);
+        if (member.id != hall_.identity_->node && seqs[member.id] < head) {
+            behind.push_back(member.name);
+        }
     }
-    return acknowledged;
+    return behind;
 }
 
 }  // namespace countersign

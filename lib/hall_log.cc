@@ -115,7 +115,7 @@ Result<std::uint64_t> Hall::erase_batches(bool at_once) {
 
 Result<Compaction> Hall::compact_log() {
     if (auto there = require_log(); !there) return there.error();
-    const auto acknowledged = replication_->acknowledged(*view(), replication_->head().seq);
+    auto behind = replication_->members_behind(*view(), replication_->head().seq);
     const auto erased = erase_batches(true);
     if (!erased) return erased.error();
     replication_->forget_batches();
@@ -130,7 +130,7 @@ Result<Compaction> Hall::compact_log() {
     const auto size = writing_->ledger.batches.size();
     if (!size) return size.error();
     return Compaction{
-        .batches_erased = *erased, .batches_kept = size->batches, .must_copy = acknowledged.behind};
+        .batches_erased = *erased, .batches_kept = size->batches, .must_copy = std::move(behind)};
 }
 
 Result<Status> Hall::status() {

@@ -48,12 +48,8 @@ class Hall::Replication final : public LinkStore {
     void show(std::span<const LinkStatus> links);
     /// As the serving process last showed them.
     std::vector<LinkInfo> shown(const PoolView& pool) const;
-    /// The lowest seq that any other member has said to hold; those that hold less than `head`.
-    struct Acknowledged {
-        LogSeq by_all{};
-        std::vector<std::string> behind;  ///< names
-    };
-    Acknowledged acknowledged(const PoolView& pool, LogSeq head) const;
+    /// Names of the other members that have not said that they hold everything up to `head`.
+    std::vector<std::string> members_behind(const PoolView& pool, LogSeq head) const;
     /// Lets go of the batches in memory: what was erased on disk is not to be handed on.
     void forget_batches();
     /// Batches from here on are kept for copies under way; none: there are none.
@@ -127,7 +123,7 @@ class Hall::Replication final : public LinkStore {
     void keep_house();
     Result<void> reread_designations();
     void heard_from_primary(UnixTime signed_time, Instant now);
-    /// Whether this node writes, and has said so to nobody in vain.
+    /// Whether this node is the one that writes.
     bool is_primary() const;
     void notify();
     std::vector<Shown> read_shown() const;

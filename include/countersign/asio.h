@@ -76,7 +76,7 @@ struct NodeOptions {
     /// How often the store is asked whether another process has committed; at most 50 ms, so that
     /// its batches go out soon. Longer: fewer wake-ups.
     milliseconds look_interval{50};
-    /// How often the links' standing is written for `status`.
+    /// How often the store is told how the links stand (Links::show writes that for `status`).
     milliseconds show_interval{1'000};
 
     /// Runs what may wait for the disk; none: a pool of `blocking_threads` threads of its own. It

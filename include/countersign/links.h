@@ -51,7 +51,7 @@ class Links {
     /// microsecond; to be called every 50 ms or less while links are kept.
     Result<void> look();
 
-    /// How the links stand, for `status` of every process on this directory and for retention.
+    /// How the links stand, for `status` and compaction of every process on this directory.
     /// Written to a file beside the store when it differs, at most once a second.
     void show(std::span<const LinkStatus> links);
 
