@@ -25,9 +25,7 @@ bool erases_member(const log::Batch& batch, const NodeId& node) {
 
 Result<std::unique_ptr<Hall>> Hall::join(Options options, const Secret& invitation_text) {
     if (auto valid = check(options); !valid) return valid.error();
-    const bool addresses_ok = options.addresses.size() <= membership::max_addresses &&
-                              std::ranges::all_of(options.addresses, membership::is_address);
-    if (!addresses_ok) {
+    if (!membership::are_addresses(options.addresses)) {
         return Error(errc::invalid_argument, "addresses: at most 16 of the form host:port");
     }
     const auto invitation = membership::parse_invitation(invitation_text.text());
@@ -187,9 +185,9 @@ Result<Admission> Hall::Replication::admit(const JoinRequest& request,
     if (statement->channel_key != key.bytes) {
         return Error(errc::bad_signature, "the joiner speaks with another key than it names");
     }
-    const bool addresses_ok = request.addresses.size() <= membership::max_addresses &&
-                              std::ranges::all_of(request.addresses, membership::is_address);
-    if (!addresses_ok) return Error(errc::malformed, "the joiner's addresses");
+    if (!membership::are_addresses(request.addresses)) {
+        return Error(errc::malformed, "the joiner's addresses");
+    }
     if (auto done =
             hall_.admit_node(RecordId{request.invitation.bytes}, admission, request.addresses);
         !done) {

@@ -18,8 +18,7 @@ Result<void> check_invite(const Invite& invite) {
     if (!membership::is_node_name(invite.name)) {
         return refuse("name: 1 to 64 letters, digits, '-', '_' or '.'");
     }
-    if (invite.addresses.empty() || invite.addresses.size() > membership::max_addresses ||
-        !std::ranges::all_of(invite.addresses, membership::is_address)) {
+    if (invite.addresses.empty() || !membership::are_addresses(invite.addresses)) {
         return refuse("addresses: 1 to 16 of the form host:port");
     }
     if (invite.expires_in <= milliseconds{0} || invite.expires_in > longest_invitation) {

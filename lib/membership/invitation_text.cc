@@ -65,6 +65,10 @@ bool is_address(std::string_view text) noexcept {
            number <= 65'535;
 }
 
+bool are_addresses(const std::vector<std::string>& texts) noexcept {
+    return texts.size() <= max_addresses && std::ranges::all_of(texts, is_address);
+}
+
 Secret print(const InvitationText& invitation) {
     Bytes bytes;
     append(bytes, invitation.pool.bytes);

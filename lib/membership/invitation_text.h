@@ -28,6 +28,8 @@ constexpr std::size_t max_addresses = 16;
 constexpr std::size_t max_address_size = 255;
 /// host:port, the port 1 to 65,535; an IPv6 host stands in brackets.
 bool is_address(std::string_view text) noexcept;
+/// At most max_addresses, each of that form.
+bool are_addresses(const std::vector<std::string>& texts) noexcept;
 
 /// "csi1-" and base64url of: pool (16) | root key (32) | channel key (32) | seed (32) | number of
 /// addresses (1) | each: size (1), text | the first 4 bytes of BLAKE2b-256 of all before, so that a
