@@ -4,6 +4,7 @@
 #include "accounts/unicode.h"
 #include "hall.h"
 #include "membership/root_key.h"
+#include "new_identity.h"
 #include "pool_settings.h"
 #include "random.h"
 #include "records/codec.h"
@@ -26,9 +27,7 @@ struct Genesis {
 };
 
 Result<Genesis> make_genesis(const Options& options, Environment& environment) {
-    const sealing::NodeSecrets secrets{.signing_seed = random_key(environment),
-                                       .channel_secret = random_key(environment),
-                                       .token_seed = random_key(environment)};
+    const auto secrets = new_node_secrets(environment);
     sealing::Keyring keyring(random_key(environment), random_key(environment));
     constexpr KeyVersion first{1};
     if (auto added = keyring.add(RealmId::default_users, first, random_key(environment)); !added) {
@@ -39,22 +38,15 @@ Result<Genesis> make_genesis(const Options& options, Environment& environment) {
 
     sealing::SigningKey signing_key(secrets.signing_seed.view());
     sealing::SigningKey root_key(root_seed.bytes().first<sealing::key_size>());
-    membership::Identity identity;
-    identity.pool = random_id<PoolId>(environment);
-    identity.node = NodeId{signing_key.public_key()};
-    identity.root_key = root_key.public_key();
+    auto identity = new_identity(random_id<PoolId>(environment),
+                                 root_key.public_key(),
+                                 secrets,
+                                 keyring,
+                                 *options.key_provider,
+                                 environment);
+    if (!identity) return identity.error();
 
-    const KeyContext context{.pool = identity.pool, .node = identity.node};
-    const sealing::Key master_key = random_key(environment);
-    std::array<std::byte, KeyProvider::entropy_size> fresh;
-    environment.random(fresh);
-    auto wrapped = membership::wrap_master_key(master_key, context, *options.key_provider, fresh);
-    if (!wrapped) return wrapped.error();
-    identity.wrapped_master_key = std::move(*wrapped);
-    identity.sealed_secrets = sealing::seal_secrets(
-        secrets, keyring, context, master_key, random_id<sealing::Nonce>(environment));
-
-    return Genesis{.identity = std::move(identity),
+    return Genesis{.identity = std::move(*identity),
                    .signing_key = std::move(signing_key),
                    .root_key = std::move(root_key),
                    .root_seed = std::move(root_seed),

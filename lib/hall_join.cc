@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 
 #include "hall.h"
 #include "hall_replication.h"
 #include "log/author.h"
+#include "new_identity.h"
 #include "random.h"
 #include "records/codec.h"
 #include "schema.h"
@@ -49,24 +49,15 @@ Result<std::unique_ptr<Hall>> Hall::join(Options options, const Secret& invitati
 
 Result<void> Hall::make_joiner(const membership::InvitationText& invitation) {
     Environment& environment = *environment_;
-    const sealing::NodeSecrets secrets{.signing_seed = random_key(environment),
-                                       .channel_secret = random_key(environment),
-                                       .token_seed = random_key(environment)};
     // The pool's keys come with the admission; until then random ones keep their places.
     const sealing::Keyring nothing(random_key(environment), random_key(environment));
-    membership::Identity identity;
-    identity.pool = invitation.pool;
-    identity.node = NodeId{sealing::SigningKey(secrets.signing_seed.view()).public_key()};
-    identity.root_key = invitation.root_key;
-    const KeyContext context{.pool = identity.pool, .node = identity.node};
-    const sealing::Key master_key = random_key(environment);
-    std::array<std::byte, KeyProvider::entropy_size> fresh;
-    environment.random(fresh);
-    auto wrapped = membership::wrap_master_key(master_key, context, *options_.key_provider, fresh);
-    if (!wrapped) return wrapped.error();
-    identity.wrapped_master_key = std::move(*wrapped);
-    identity.sealed_secrets = sealing::seal_secrets(
-        secrets, nothing, context, master_key, random_id<sealing::Nonce>(environment));
+    const auto identity = new_identity(invitation.pool,
+                                       invitation.root_key,
+                                       new_node_secrets(environment),
+                                       nothing,
+                                       *options_.key_provider,
+                                       environment);
+    if (!identity) return identity.error();
 
     const auto write = [&]() -> Result<void> {
         auto options = file_options();
@@ -76,7 +67,7 @@ Result<void> Hall::make_joiner(const membership::InvitationText& invitation) {
         if (auto migrated = sqlite::migrate(*database, schema()); !migrated) return migrated;
         auto transaction = sqlite::Transaction::begin(*database);
         if (!transaction) return transaction.error();
-        if (auto done = membership::write_identity(*database, identity); !done) return done;
+        if (auto done = membership::write_identity(*database, *identity); !done) return done;
         if (auto done = membership::write_sponsor(*database,
                                                   {.channel_key = invitation.channel_key,
                                                    .addresses = invitation.addresses,
