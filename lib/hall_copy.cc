@@ -72,9 +72,7 @@ Result<CopyState> Hall::Replication::stage(const CopyPage& page) {
 }
 
 Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches) {
-    std::vector<log::SignedBatch> run;
-    run.reserve(batches.size());
-    for (const auto& batch : batches) run.push_back(to_signed_batch(*batch));
+    const auto run = to_signed_batches(batches);
     auto writing = begin_writing();
     if (!writing) return writing.error();
     const auto replayed = hall_.writing_->staging.replay(hall_.writing_->database, run);

@@ -51,6 +51,13 @@ log::SignedBatch to_signed_batch(const BatchEnvelope& envelope) {
             .bytes = envelope.bytes};
 }
 
+std::vector<log::SignedBatch> to_signed_batches(std::span<const SharedBatch> batches) {
+    std::vector<log::SignedBatch> run;
+    run.reserve(batches.size());
+    for (const auto& batch : batches) run.push_back(to_signed_batch(*batch));
+    return run;
+}
+
 Hall::Replication::Replication(Hall& hall) : hall_(hall), recent_(recent_bytes) {}
 
 Result<void> Hall::Replication::open() {
@@ -351,10 +358,7 @@ Result<std::shared_ptr<const PoolView>> Hall::Replication::look_at_pool(bool cha
 
 Result<LogHead> Hall::Replication::accept(std::span<const SharedBatch> batches) {
     if (hall_.stage_ == Stage::joining) return Error(errc::not_a_member, "nobody let this node in");
-    std::vector<log::SignedBatch> run;
-    run.reserve(batches.size());
-    for (const auto& batch : batches) run.push_back(to_signed_batch(*batch));
-
+    const auto run = to_signed_batches(batches);
     auto writing = begin_writing();
     if (!writing) return writing.error();
     const LogSeq before = head().seq;

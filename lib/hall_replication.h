@@ -22,6 +22,7 @@ namespace countersign {
 LogHead to_link_head(const log::Head& head);
 SharedBatch to_envelope(log::SignedBatch batch);
 log::SignedBatch to_signed_batch(const BatchEnvelope& envelope);
+std::vector<log::SignedBatch> to_signed_batches(std::span<const SharedBatch> batches);
 SignedBytes to_signed_bytes(const records::SignedStatement& statement);
 records::SignedStatement to_statement(const SignedBytes& statement);
 
