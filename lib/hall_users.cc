@@ -129,7 +129,7 @@ Result<commands::CreateUser> Hall::to_command(const PoolView& pool, NewUser& use
     record.email_key = std::move(email->key);
     record.disabled = user.disabled;
     record.created = record.modified = time;
-    if (user.realm == RealmId::pool || !keys_->keyring->newest(user.realm)) {
+    if (user.realm == RealmId::pool || !pool.sealer.keyring().newest(user.realm)) {
         return Error(errc::not_held, "realm " + std::to_string(value(user.realm)));
     }
     if (!user.totp_uri.empty()) {
