@@ -101,8 +101,8 @@ struct Write {
 /// The store's inside: owns the handles, the locks and the keys, reads the clock at each step, and
 /// brings the rooms together. Its parts: hall_create, hall_join, hall_open (directory, keys,
 /// incarnation), hall_view (what holds for the pool), hall_commit (group commit), hall_users,
-/// hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log, hall_due (what falls due),
-/// hall_replication (what links ask).
+/// hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log, hall_due (what falls due); and
+/// what links ask: hall_replication, hall_copy, hall_pulse, hall_links (how they stand).
 class Hall {
   public:
     class Replication;
