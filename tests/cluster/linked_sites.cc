@@ -21,7 +21,7 @@ Result<void> Site::join(const Secret& invitation) {
     return {};
 }
 
-SiteLink::SiteLink(Site& from, Site& to) : ends_{{.site = &from}, {.site = &to}} {
+SiteLink::SiteLink(Site& from, Site& to) : ends_{End(from), End(to)} {
     const auto now = from.place.environment->now();
     auto links = from.store->links();
     const auto contacts = links.contacts();
@@ -42,23 +42,7 @@ SiteLink::SiteLink(Site& from, Site& to) : ends_{{.site = &from}, {.site = &to}}
         Link::answer(to.store->links().store(), to.table, options, to.place.environment->now()));
     for (auto& end : ends_) {
         end.site->store->links().on_change([&end] { end.changed = true; });
-        drain(end);
-    }
-}
-
-void SiteLink::drain(End& end) {
-    while (auto action = end.link->poll()) {
-        if (auto* send = std::get_if<SendBytes>(&*action)) {
-            end.outgoing.insert(end.outgoing.end(), send->bytes.begin(), send->bytes.end());
-        } else if (auto* run = std::get_if<RunStore>(&*action)) {
-            end.tasks.push_back(std::move(*run));
-        } else if (auto* event = std::get_if<LinkEvent>(&*action)) {
-            end.events.push_back(*event);
-        } else if (auto* wake = std::get_if<WakeLink>(&*action)) {
-            end.wake = wake->at;
-        } else {
-            end.closed = std::get<CloseLink>(std::move(*action));
-        }
+        end.drain();
     }
 }
 
@@ -72,7 +56,7 @@ bool SiteLink::step(End& end, End& other) {
         }
         end.link->on_sent(bytes.size());
         other.link->on_bytes(bytes, other.site->place.environment->now());
-        drain(other);
+        other.drain();
     } else if (!end.tasks.empty()) {
         RunStore run = std::move(end.tasks.front());
         end.tasks.pop_front();
@@ -82,11 +66,11 @@ bool SiteLink::step(End& end, End& other) {
         end.link->on_commit(now);
     } else if (end.closed && !other.closed) {
         other.link->on_closed(Error(errc::link_closed, "the stream ended"));
-        drain(other);
+        other.drain();
     } else {
         return false;
     }
-    drain(end);
+    end.drain();
     return true;
 }
 
@@ -107,7 +91,7 @@ void SiteLink::pass(milliseconds time) {
         for (auto& end : ends_) {
             if (!end.link || end.closed) continue;
             end.link->on_time(end.site->place.environment->now());
-            drain(end);
+            end.drain();
         }
         run();
     }
@@ -119,23 +103,11 @@ void SiteLink::cut() {
         if (!end.link) continue;
         if (end.site->store) end.site->store->links().on_change({});
         end.link->on_closed(Error(errc::link_closed, "cut"));
-        drain(end);
+        end.drain();
         end.link.reset();
         end.tasks.clear();
         end.outgoing.clear();
     }
-}
-
-bool SiteLink::saw(LinkEvent::Kind kind) const {
-    return std::ranges::any_of(ends_, [&](const End& end) {
-        return std::ranges::any_of(end.events,
-                                   [&](const auto& event) { return event.kind == kind; });
-    });
-}
-
-std::optional<errc> SiteLink::reason() const {
-    if (!ends_[0].closed) return std::nullopt;
-    return ends_[0].closed->reason.code();
 }
 
 Secret invite(Site& hq, const std::string& name, Capability may) {

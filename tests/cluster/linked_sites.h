@@ -1,14 +1,13 @@
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "countersign/links.h"
 #include "countersign/store.h"
 
+#include "support/link_end.h"
 #include "support/store_fixture.h"
 
 namespace countersign::testing {
@@ -48,23 +47,19 @@ class SiteLink {
     /// `cut` happens when so many bytes more have arrived, both ways together.
     void cut_after(std::size_t bytes) { bytes_left_ = bytes; }
 
-    bool saw(LinkEvent::Kind kind) const;  ///< at either end
+    bool saw(LinkEvent::Kind kind) const {  ///< at either end
+        return ends_[0].saw(kind) || ends_[1].saw(kind);
+    }
     /// Why `from`'s end closed; none: it lives.
-    std::optional<errc> reason() const;
+    std::optional<errc> reason() const { return ends_[0].reason(); }
     LinkStatus status() const { return ends_[0].link->status(); }
 
   private:
-    struct End {
+    struct End : LinkEnd {
+        explicit End(Site& at) : site(&at) {}
         Site* site;
-        std::optional<Link> link;
-        Bytes outgoing;
-        std::deque<RunStore> tasks;
-        std::vector<LinkEvent> events;
-        std::optional<CloseLink> closed;
-        std::optional<Instant> wake;
         bool changed = false;
     };
-    void drain(End& end);
     bool step(End& end, End& other);
 
     End ends_[2];

@@ -5,14 +5,6 @@
 
 namespace countersign::testing {
 
-bool End::saw(LinkEvent::Kind kind) const {
-    return std::ranges::any_of(events, [&](const auto& event) { return event.kind == kind; });
-}
-
-std::optional<errc> End::reason() const {
-    return closed ? std::optional(closed->reason.code()) : std::nullopt;
-}
-
 TwoLinks::TwoLinks(std::uint64_t seed)
     : now{.wall = UnixTime{std::chrono::hours(500'000)},
           .monotonic = Instant(std::chrono::hours(1))},
@@ -48,30 +40,14 @@ void TwoLinks::start(Link dialled) {
         end->events.clear();
         end->closed.reset();
         end->wake.reset();
-        drain(*end);
+        end->drain();
     }
 }
 
 void TwoLinks::on_commit() {
     if (!hq.link) return;
     hq.link->on_commit(now);
-    drain(hq);
-}
-
-void TwoLinks::drain(End& end) {
-    while (auto action = end.link->poll()) {
-        if (auto* send = std::get_if<SendBytes>(&*action)) {
-            end.outgoing.insert(end.outgoing.end(), send->bytes.begin(), send->bytes.end());
-        } else if (auto* run = std::get_if<RunStore>(&*action)) {
-            end.tasks.push_back(std::move(*run));
-        } else if (auto* event = std::get_if<LinkEvent>(&*action)) {
-            end.events.push_back(*event);
-        } else if (auto* wake = std::get_if<WakeLink>(&*action)) {
-            end.wake = wake->at;
-        } else {
-            end.closed = std::get<CloseLink>(std::move(*action));
-        }
-    }
+    hq.drain();
 }
 
 void TwoLinks::arrive(End& from, End& to) {
@@ -85,8 +61,8 @@ void TwoLinks::arrive(End& from, End& to) {
     if (tap) tap(chunk, &to == &hq);
     from.link->on_sent(size);
     to.link->on_bytes(chunk, now);
-    drain(to);
-    drain(from);
+    to.drain();
+    from.drain();
 }
 
 void TwoLinks::run_task(End& end) {
@@ -94,7 +70,7 @@ void TwoLinks::run_task(End& end) {
     end.tasks.pop_front();
     run.task();
     end.link->on_done(run.id, now);
-    drain(end);
+    end.drain();
 }
 
 /// One thing that can happen now, drawn from those that can.
@@ -110,7 +86,7 @@ bool TwoLinks::step() {
         if (one->closed && one->outgoing.empty() && !other->closed) {
             can.push_back([this, other = other] {
                 other->link->on_closed(Error(errc::link_closed, "the stream ended"));
-                drain(*other);
+                other->drain();
             });
         }
     }
@@ -143,7 +119,7 @@ void TwoLinks::advance(milliseconds time) {
             if (!each->link || !each->wake || *each->wake > to) continue;
             each->wake.reset();
             each->link->on_time(now);
-            drain(*each);
+            each->drain();
         }
         run();
         if (to == end) return;
@@ -155,7 +131,7 @@ void TwoLinks::cut() {
     for (End* end : {&hq, &branch}) {
         if (!end->link) continue;
         end->link->on_closed(Error(errc::link_closed, "cut"));
-        drain(*end);
+        end->drain();
         end->link.reset();
         end->outgoing.clear();
         end->tasks.clear();

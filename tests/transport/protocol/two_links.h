@@ -12,24 +12,13 @@
 #include "countersign/link.h"
 
 #include "support/fake_link_store.h"
+#include "support/link_end.h"
 
 namespace countersign::testing {
 
-/// One end of a stream in memory: a link, its store, and what it wants done.
-struct End {
+struct End : LinkEnd {
     std::shared_ptr<FakeLinkStore> store;
     std::shared_ptr<LinkTable> table = std::make_shared<LinkTable>();
-    std::optional<Link> link;
-
-    Bytes outgoing;  ///< sent, and not arrived at the other end
-    std::deque<RunStore> tasks;
-    std::vector<LinkEvent> events;
-    std::optional<CloseLink> closed;
-    std::optional<Instant> wake;
-
-    bool saw(LinkEvent::Kind kind) const;
-    /// errc::closed_by of nobody: the link lives.
-    std::optional<errc> reason() const;
 };
 
 /// Two links back to back, with the order of things drawn from a seed: chunks of any size, tasks
@@ -74,7 +63,6 @@ class TwoLinks {
 
   private:
     void start(Link dialled);
-    void drain(End& end);
     void arrive(End& from, End& to);
     void run_task(End& end);
     bool step();
