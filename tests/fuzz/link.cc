@@ -7,23 +7,11 @@
 namespace countersign::fuzz {
 namespace {
 
-using testing::FakeLinkStore;
 using testing::RawPeer;
+using testing::RawPool;
 
 /// Whom the link under test belongs to, and whether the greeting is over when the frames come.
 enum Choice : unsigned { primary, replica, greeted_primary, greeted_replica };
-
-struct Pool {
-    std::shared_ptr<FakeLinkStore> hq = std::make_shared<FakeLinkStore>(1, "hq");
-    std::shared_ptr<FakeLinkStore> branch = std::make_shared<FakeLinkStore>(2, "branch");
-
-    Pool() {
-        hq->found_pool();
-        hq->add_member(*branch, Capability::propose);
-        branch->restore_from(*hq);
-        for (int i = 0; i < 4; ++i) hq->commit(2, 50);
-    }
-};
 
 bool begins_with(const std::vector<SharedBatch>& log, const std::vector<SharedBatch>& beginning) {
     if (log.size() < beginning.size()) return false;
@@ -37,7 +25,7 @@ void run(BytesView input) {
     Input from(input);
     const auto choice = from.number<std::uint8_t>() % 4u;
     const bool at_primary = choice == primary || choice == greeted_primary;
-    Pool pool;
+    RawPool pool;
     const auto honest = pool.hq->log();
     const auto held = pool.branch->log();
     auto peer =
@@ -97,7 +85,7 @@ std::vector<Bytes> seeds() {
         all.push_back(script(greeted_replica, {wire::encode(each)}));
     }
     // The fake pool is the same each time, and so is what is said in it.
-    const Pool pool;
+    const RawPool pool;
     const auto seen = pool.branch->head().seq;
     wire::Batches rest;
     for (const auto& each : pool.hq->log()) {

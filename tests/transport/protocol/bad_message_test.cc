@@ -10,27 +10,6 @@ using namespace countersign::testing;
 
 namespace {
 
-struct Pool {
-    std::shared_ptr<FakeLinkStore> hq = std::make_shared<FakeLinkStore>(1, "hq");
-    std::shared_ptr<FakeLinkStore> branch = std::make_shared<FakeLinkStore>(2, "branch");
-
-    Pool() {
-        hq->found_pool();
-        hq->add_member(*branch, Capability::propose);
-        branch->restore_from(*hq);
-        for (int i = 0; i < 4; ++i) hq->commit(2, 50);
-    }
-    /// A replica that says what it wants to the primary.
-    RawPeer at_primary(const LinkOptions& options = {}) const {
-        return RawPeer(branch, hq, true, options);
-    }
-    /// A primary that says what it wants to the replica.
-    RawPeer at_replica(const LinkOptions& options = {}) const {
-        return RawPeer(hq, branch, false, options);
-    }
-    SharedBatch batch(std::uint64_t seq) const { return hq->log().at(seq - 1); }
-};
-
 struct Row {
     const char* what;
     std::function<wire::Message()> say;
@@ -38,7 +17,7 @@ struct Row {
 };
 
 /// Says each message alone, after what `prepare` says, and looks at what it did.
-void each_is_refused(const Pool& pool,
+void each_is_refused(const RawPool& pool,
                      bool at_primary,
                      const std::vector<Row>& rows,
                      const std::function<void(RawPeer&)>& prepare) {
@@ -74,7 +53,7 @@ wire::Page page_of(int first, bool last = false) {
 }  // namespace
 
 TEST_CASE("conversation: anything but hello first: refused") {
-    const Pool pool;
+    const RawPool pool;
     each_is_refused(pool,
                     true,
                     {{"designations", [] { return wire::Designations{}; }},
@@ -94,7 +73,7 @@ TEST_CASE("conversation: anything but hello first: refused") {
 }
 
 TEST_CASE("conversation: hello in another node's name: refused") {
-    const Pool pool;
+    const RawPool pool;
     auto peer = pool.at_primary();
     auto hello = peer.hello();
     hello.node = pool.hq->node;
@@ -104,7 +83,7 @@ TEST_CASE("conversation: hello in another node's name: refused") {
 }
 
 TEST_CASE("conversation: after hello anything but designations, or forged ones: refused") {
-    const Pool pool;
+    const RawPool pool;
     const auto forged = [&] {
         auto statement = pool.hq->designations()[0].statement;
         statement.bytes[0] ^= std::byte{1};
@@ -120,7 +99,7 @@ TEST_CASE("conversation: after hello anything but designations, or forged ones: 
 }
 
 TEST_CASE("conversation: what nobody asked for at a primary: refused") {
-    const Pool pool;
+    const RawPool pool;
     each_is_refused(pool,
                     true,
                     {{"hello", [&] { return pool.at_primary().hello(); }},
@@ -137,7 +116,7 @@ TEST_CASE("conversation: what nobody asked for at a primary: refused") {
 }
 
 TEST_CASE("conversation: batches that are not the primary's, or out of order: refused") {
-    const Pool pool;
+    const RawPool pool;
     const SharedBatch next = pool.batch(3);
     const auto resigned = [&](const std::function<void(BatchEnvelope&)>& change) {
         return changed(next, [&](BatchEnvelope& batch) {
@@ -169,7 +148,7 @@ TEST_CASE("conversation: batches that are not the primary's, or out of order: re
 }
 
 TEST_CASE("conversation: the right batch after all that: accepted") {
-    const Pool pool;
+    const RawPool pool;
     auto peer = pool.at_replica();
     peer.greet();
     REQUIRE(peer.heard<wire::Follow>());
@@ -180,7 +159,7 @@ TEST_CASE("conversation: the right batch after all that: accepted") {
 }
 
 TEST_CASE("conversation: pages out of order, or after the last: refused, what serves untouched") {
-    const Pool pool;
+    const RawPool pool;
     pool.branch->forget_log();
     const auto ask = [&](RawPeer& peer) {
         peer.greet();
@@ -233,7 +212,7 @@ TEST_CASE("conversation: pages out of order, or after the last: refused, what se
 }
 
 TEST_CASE("conversation: a resumed copy is called gone again and again: begun anew each time") {
-    const Pool pool;
+    const RawPool pool;
     pool.branch->forget_log();
     auto peer = pool.at_replica();
     peer.greet();
@@ -247,7 +226,7 @@ TEST_CASE("conversation: a resumed copy is called gone again and again: begun an
 }
 
 TEST_CASE("conversation: a feeder that ignores the window: cut off, memory bounded") {
-    Pool pool;
+    RawPool pool;
     for (int i = 0; i < 30; ++i) pool.hq->commit(1, 9'000);
     std::vector<SharedBatch> many;
     for (std::uint64_t seq = 3; seq <= pool.hq->log().size(); ++seq)
@@ -261,7 +240,7 @@ TEST_CASE("conversation: a feeder that ignores the window: cut off, memory bound
 }
 
 TEST_CASE("conversation: a frame that is no message: refused with its own error") {
-    const Pool pool;
+    const RawPool pool;
     {
         auto peer = pool.at_primary();
         peer.send_frame(Bytes(64, std::byte{0x5a}));
@@ -278,7 +257,7 @@ TEST_CASE("conversation: a frame that is no message: refused with its own error"
 }
 
 TEST_CASE("conversation: a message of a later release: ignored from a peer that speaks it only") {
-    const Pool pool;
+    const RawPool pool;
     Bytes unknown = wire::encode(wire::Gone{});
     unknown[16] = std::byte{200};  // the union's number
     for (const std::uint16_t level : {1, 2}) {
@@ -297,7 +276,7 @@ TEST_CASE("conversation: a message of a later release: ignored from a peer that 
 }
 
 TEST_CASE("conversation: a removal that proves nothing: the store stays, the link ends") {
-    const Pool pool;
+    const RawPool pool;
     const auto removal = [&](SharedBatch batch) {
         auto peer = pool.at_replica();
         peer.greet();
@@ -312,7 +291,7 @@ TEST_CASE("conversation: a removal that proves nothing: the store stays, the lin
 }
 
 TEST_CASE("conversation: goodbyes of every sort: understood, or taken as closed") {
-    const Pool pool;
+    const RawPool pool;
     const auto told = [&](errc code) {
         auto peer = pool.at_primary();
         peer.send(wire::Goodbye{code, "so long"});
@@ -328,7 +307,7 @@ TEST_CASE("conversation: goodbyes of every sort: understood, or taken as closed"
 }
 
 TEST_CASE("conversation: acknowledgements of what was never sent: nothing breaks") {
-    const Pool pool;
+    const RawPool pool;
     auto peer = pool.at_primary();
     peer.greet();
     peer.send(wire::Ack{LogSeq{1'000'000}});

@@ -119,4 +119,11 @@ std::optional<errc> RawPeer::goodbye() const {
     return said ? std::optional(said->code) : std::nullopt;
 }
 
+RawPool::RawPool() {
+    hq->found_pool();
+    hq->add_member(*branch, Capability::propose);
+    branch->restore_from(*hq);
+    for (int i = 0; i < 4; ++i) hq->commit(2, 50);
+}
+
 }  // namespace countersign::testing

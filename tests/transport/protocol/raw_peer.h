@@ -56,4 +56,22 @@ class RawPeer {
     std::deque<RunStore> tasks_;
 };
 
+/// A primary with some batches and a member that lacks the last of them, either of which a RawPeer
+/// can speak for.
+struct RawPool {
+    RawPool();
+    /// A replica that says what it wants to the primary.
+    RawPeer at_primary(const LinkOptions& options = {}) const {
+        return RawPeer(branch, hq, true, options);
+    }
+    /// A primary that says what it wants to the replica.
+    RawPeer at_replica(const LinkOptions& options = {}) const {
+        return RawPeer(hq, branch, false, options);
+    }
+    SharedBatch batch(std::uint64_t seq) const { return hq->log().at(seq - 1); }
+
+    std::shared_ptr<FakeLinkStore> hq = std::make_shared<FakeLinkStore>(1, "hq");
+    std::shared_ptr<FakeLinkStore> branch = std::make_shared<FakeLinkStore>(2, "branch");
+};
+
 }  // namespace countersign::testing
