@@ -178,7 +178,7 @@ void Station::act_soon() {
 void Station::act() {
     if (stopping_) return;
     if (std::exchange(contacts_changed_, false)) plan_.set(supply_->contacts());
-    std::vector<ContactPlan::Linked> links;
+    std::vector<protocol::ContactPlan::Linked> links;
     for (const auto& [id, line] : lines_) {
         if (line.connected && line.connection->status()) links.push_back({line.node, line.dialled});
     }

@@ -13,11 +13,11 @@
 #include "countersign/link.h"
 
 #include "asio/connection.h"
-#include "asio/contact_plan.h"
 #include "asio/dial.h"
 #include "asio/loop.h"
 #include "asio/porter.h"
 #include "asio/supply.h"
+#include "protocol/contact_plan.h"
 
 namespace countersign::node {
 
@@ -83,7 +83,7 @@ class Station final : public Connection::Owner {
     const std::function<void()> on_emptied_;
     const std::shared_ptr<LinkTable> table_ = std::make_shared<LinkTable>();
     Porter porter_;
-    ContactPlan plan_;
+    protocol::ContactPlan plan_;
     std::map<LinkTable::LinkId, Line> lines_;
     struct Attempt {
         std::shared_ptr<Dial> dial;

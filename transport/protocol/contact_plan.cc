@@ -1,9 +1,9 @@
-#include "asio/contact_plan.h"
+#include "protocol/contact_plan.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace countersign::node {
+namespace countersign::protocol {
 namespace {
 
 bool is_linked(const Contact& contact, std::span<const ContactPlan::Linked> links) {
@@ -110,4 +110,4 @@ void ContactPlan::on_left(const ChannelPublicKey& key) {
     entry(key).dialling = false;
 }
 
-}  // namespace countersign::node
+}  // namespace countersign::protocol

@@ -1,9 +1,9 @@
-#include "asio/contact_plan.h"
+#include "protocol/contact_plan.h"
 
 #include <doctest/doctest.h>
 
 using namespace countersign;
-using node::ContactPlan;
+using protocol::ContactPlan;
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include "countersign/links.h"
 #include "countersign/time.h"
 
-namespace countersign::node {
+namespace countersign::protocol {
 
 /// Decides whom to dial: the primary always; when that cannot be reached, the first other contact
 /// that can, until the primary is back. Without I/O, clock or randomness.
@@ -66,4 +66,4 @@ class ContactPlan {
     std::map<ChannelPublicKey, Entry> entries_;
 };
 
-}  // namespace countersign::node
+}  // namespace countersign::protocol
