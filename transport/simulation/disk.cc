@@ -275,6 +275,11 @@ bool Disk::has_room(std::uint64_t more) const noexcept {
     return used_ <= capacity_ && more <= capacity_ - used_;
 }
 
+std::size_t Disk::open_handles() const {
+    const std::lock_guard guard(mutex_);
+    return open_files_.size();
+}
+
 std::uint64_t Disk::bytes_held() const {
     const std::lock_guard guard(mutex_);
     return used_;

@@ -155,6 +155,8 @@ class Disk {
     std::optional<std::vector<std::byte>> content(const std::string& path) const;
     /// Bytes of all files and of SQLite's shared memory, as the capacity counts them.
     std::uint64_t bytes_held() const;
+    /// Files and locks that processes have open.
+    std::size_t open_handles() const;
     std::uint64_t device() const noexcept { return options_.device; }
     bool powersafe_overwrite() const noexcept { return options_.powersafe_overwrite; }
 

@@ -5,20 +5,9 @@
 #include <span>
 #include <vector>
 
-namespace countersign::simulation {
+#include "countersign/simulation.h"
 
-/// What becomes of writes that no sync had made safe when the power goes.
-enum class Damage : std::uint8_t {
-    drop,       ///< all of them are lost
-    keep,       ///< all of them had reached the disk
-    scatter,    ///< each is there whole or not at all, a later one maybe without an earlier one
-    tear_512,   ///< each piece of 512 bytes of each is there or not
-    tear_4096,  ///< the same in pieces of 4 KiB
-};
-inline constexpr Damage all_damages[] = {
-    Damage::drop, Damage::keep, Damage::scatter, Damage::tear_512, Damage::tear_4096};
-/// "drop", "keep", "scatter", "tear 512" or "tear 4096".
-const char* name(Damage damage) noexcept;
+namespace countersign::simulation {
 
 /// The chances of one disk: the same seed, the same chances.
 class Dice {

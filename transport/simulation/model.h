@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "countersign/ids.h"
+#include "countersign/time.h"
+
+namespace countersign::simulation {
+
+/// What the primary has said of one user, and at which place in the log.
+struct UserState {
+    LogSeq seq{};
+    std::string password;
+    bool disabled = false;
+    bool erased = false;
+    std::string totp_uri;  ///< of the confirmed authenticator; empty: none
+    friend bool operator==(const UserState& left, const UserState& right) {
+        return left.password == right.password && left.disabled == right.disabled &&
+               left.erased == right.erased && left.totp_uri == right.totp_uri;
+    }
+};
+
+/// A user as the operators of a pool know it.
+struct KnownUser {
+    std::string login;
+    UserId id;
+    std::vector<UserState> states;    ///< in the order of the log
+    std::optional<UserState> unsure;  ///< a write of which nobody knows whether it happened
+
+    /// As a node that holds the log up to `seq` should see it; null: not there yet.
+    const UserState* at(LogSeq seq) const {
+        const UserState* found = nullptr;
+        for (const auto& state : states) {
+            if (state.seq <= seq) found = &state;
+        }
+        return found;
+    }
+    const UserState& newest() const { return states.back(); }
+};
+
+/// What one site has answered to guesses at one user's password, since the last success there.
+struct Guesses {
+    std::uint64_t refused = 0;    ///< verified and wrong, and answered so
+    std::uint64_t in_flight = 0;  ///< not answered yet
+    std::uint64_t seen = 0;       ///< effective failures, as the site last showed them
+    std::uint64_t renewals = 0;   ///< successes and unlocks so far: then the count begins anew
+    Instant last_refused{};
+    bool is_cut = false;  ///< the site was restored since the last success: one guess
+};
+
+}  // namespace countersign::simulation

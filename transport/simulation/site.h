@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "countersign/simulation.h"
+
+#include "simulation/machine.h"
+#include "simulation/station.h"
+#include "simulation/world.h"
+
+namespace countersign::simulation {
+
+/// Where every site keeps its store.
+inline constexpr const char* store_directory = "/store";
+
+/// A site's inside: the machine, and the process that comes and goes on it.
+class Site::Impl final : public StationGround {
+  public:
+    Impl(World& world, std::string name, const std::string& machine_id);
+    ~Impl();
+
+    Result<void> create_pool();
+    /// Begins to join; `start` goes on with it.
+    void set_invitation(Secret invitation) { invitation_ = std::move(invitation); }
+    void start();
+    void stop();
+    void kill();
+    void cut_power(Damage damage);
+    /// Whether the power has gone in the middle of something; then everything else goes too.
+    void notice_power();
+    void pause(milliseconds time);
+    void sign_in(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
+    /// Errors: errc::busy (the process runs), errc::invalid_argument (no backup).
+    Result<void> put_back(const Backup& backup, bool same_files);
+    /// Errors: errc::busy.
+    Result<void> require_stopped() const;
+    /// A clone's directory opens with the keys of the original's customer.
+    void become_clone_of(const Impl& original) { key_provider_ = original.key_provider_; }
+
+    // StationGround.
+    Now now() override { return machine.now(); }
+    void after(Instant::duration time, Schedule::Task task) override;
+    void run_blocking(std::function<void()> task) override;
+    void note(std::string what) override { world.note(name, what); }
+
+    /// The name of the running process's SQLite VFS.
+    std::string vfs() const { return process_->sqlite_vfs(); }
+
+    World& world;
+    const std::string name;
+    const std::string address;
+    Machine machine;
+    const Network::Machine place;
+    std::optional<Store> store;
+    std::optional<Error> failure;
+    bool key_provider_is_away = false;
+    std::vector<Event> events;
+
+  private:
+    /// Of a process that starts now.
+    Options store_options();
+    void run(Store opened);
+    void due();
+    void show();
+    void try_again();
+    /// Ends the process without its doing anything more.
+    void end();
+
+    Draw draw_;
+    std::shared_ptr<DiskEnvironment> process_;  // as long as one runs
+    std::shared_ptr<KeyProvider> key_provider_;
+    std::optional<Secret> invitation_;
+    std::unique_ptr<FileLock> served_;
+    std::unique_ptr<Station> station_;
+    std::deque<std::function<void()>> tasks_;
+    std::uint64_t life_ = 0;
+    bool takes_tasks_ = false;  // a process that ends drops them
+    bool wanted_ = false;       // to run
+    Instant paused_until_{};
+};
+
+}  // namespace countersign::simulation

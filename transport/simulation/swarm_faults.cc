@@ -1,0 +1,333 @@
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "simulation/swarm_run.h"
+
+namespace countersign::simulation {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr int parallel_guesses = 100;
+constexpr int flood = 300;
+
+}  // namespace
+
+void SwarmRun::after(Instant::duration wait, std::function<void()> task) {
+    simulation_.world_->schedule.after(wait, [this, task = std::move(task)] {
+        if (!in_peace_ && !ended()) task();
+    });
+}
+
+void SwarmRun::start_later(Known& known) {
+    after(milliseconds{draw_.between(100, 15'000)}, [this, site = known.site] { start(*site); });
+}
+
+void SwarmRun::start(Site& site) {
+    const auto known = std::ranges::find(known_, &site, &Known::site);
+    if (known->is_member) site.start();
+}
+
+void SwarmRun::do_fault() {
+    const Fault fault = draw_.pick(plan_.acts);
+    if (fault <= Fault::machine_paused || fault == Fault::half_open) return fail_machine(fault);
+    if (fault <= Fault::sync_fails_once) return fail_disk(fault);
+    if (fault <= Fault::primary_restored) return go_back(fault);
+    if (fault >= Fault::partition && fault <= Fault::reset) return fail_network(fault);
+    if (fault >= Fault::clock_stepped && fault <= Fault::clock_frozen) return move_clock(fault);
+    if (fault == Fault::directory_lost || fault == Fault::node_removed) return lose_member(fault);
+    if (fault == Fault::clone_started) return start_clone();
+    do_load(fault);
+}
+
+// Machines and processes.
+
+void SwarmRun::fail_machine(Fault fault) {
+    Known* const known = some_running_site();
+    if (!known) return;
+    Site& site = *known->site;
+    fire(fault);
+    switch (fault) {
+        case Fault::power_cut_drops:
+        case Fault::half_open:
+            site.cut_power(Damage::drop);
+            break;
+        case Fault::power_cut_scatters:
+            site.cut_power(Damage::scatter);
+            break;
+        case Fault::power_cut_tears:
+            site.cut_power(draw_.chance(0.5) ? Damage::tear_512 : Damage::tear_4096);
+            break;
+        case Fault::power_cut_in_call:
+            site.cut_power_at(1 + draw_.below(40), all_damages[draw_.below(5)]);
+            // It may take long until so many calls have come.
+            after(seconds{20}, [this, &site] { start(site); });
+            after(seconds{60}, [this, &site] { start(site); });
+            return;
+        case Fault::process_killed:
+            site.kill();
+            break;
+        case Fault::process_restarted:
+            site.stop();
+            break;
+        case Fault::machine_paused:
+            site.pause(milliseconds{draw_.between(100, 30'000)});
+            return;
+        default:
+            return;
+    }
+    start_later(*known);
+}
+
+// Disks.
+
+void SwarmRun::fail_disk(Fault fault) {
+    Known* const known = some_running_site();
+    if (!known) return;
+    Site& site = *known->site;
+    Disk& disk = inside(*known).machine.disk();
+    if (fault == Fault::disk_full) {
+        fire(fault);
+        site.limit_disk(site.bytes_on_disk() + draw_.below(20'000));
+        after(milliseconds{draw_.between(500, 20'000)}, [&site] { site.limit_disk(0); });
+        return;
+    }
+    const bool is_sync = fault == Fault::sync_fails_once;
+    disk.plan({.calls = is_sync ? disk_sync : disk_read | disk_write,
+               .path_suffix = {},
+               .nth = 1 + draw_.below(is_sync ? 4 : 30)});
+    after(seconds{10}, [this, fault, &site, &disk] {
+        fire(fault, disk.fired());
+        disk.heal();
+        // A store that stopped says what to do: start anew.
+        site.stop();
+        start(site);
+    });
+}
+
+/// A directory that goes back to what it was: the site knows less than it has said.
+void SwarmRun::go_back(Fault fault) {
+    if (fault == Fault::primary_restored) return restore_primary();
+    Known* const known = some_replica(true);
+    if (!known) return;
+    Site& site = *known->site;
+    if (fault == Fault::wal_lost) {
+        fire(fault);
+        site.kill();
+        inside(*known).machine.disk().erase(std::string(store_directory) + "/store.db-wal");
+    } else if (!known->backup) {
+        known->backup = site.take_backup();
+        return;
+    } else {
+        fire(fault);
+        site.kill();
+        if (fault == Fault::replica_restored) {
+            (void)site.restore(known->backup);
+        } else {
+            (void)site.roll_back(known->backup);
+        }
+    }
+    forget_guesses(*known, fault == Fault::replica_restored);
+    start_later(*known);
+}
+
+/// What an operator does who has to go back: lets everything arrive that was sent, and puts the
+/// backup there with nothing under way.
+void SwarmRun::restore_primary() {
+    Known& known = primary();
+    if (!known.site->is_running()) return;
+    if (!known.backup) {
+        known.backup = known.site->take_backup();
+        return;
+    }
+    simulation_.heal_all();
+    const bool all_run = std::ranges::all_of(known_, [](const Known& each) {
+        return !each.is_member || each.is_clone || each.site->is_running();
+    });
+    settle_unsure();
+    if (!all_run || !simulation_.settle(seconds{20}) || !known.site->is_running()) return;
+    fire(Fault::primary_restored);
+    known.site->stop();
+    simulation_.reset_connections();
+    (void)known.site->restore(known.backup);
+    forget_guesses(known, true);
+    start_later(known);
+}
+
+void SwarmRun::forget_guesses(Known& known, bool is_noticed) {
+    known.was_restored = true;
+    known.head = {};
+    for (auto& [key, guesses] : known.guesses) {
+        guesses.refused = 0;
+        guesses.seen = 0;
+        ++guesses.renewals;
+    }
+    if (!is_noticed || clocks_move()) return;
+    for (const auto& user : users_) {
+        for (const auto& state : user->states) {
+            known.guesses[{user->login, state.password}].is_cut = true;
+        }
+    }
+}
+
+void SwarmRun::start_clone() {
+    Known* const known = some_replica(true);
+    const bool has_one = std::ranges::any_of(known_, &Known::is_clone);
+    if (!known || has_one) return;
+    const auto image = known->site->take_backup();
+    auto clone = simulation_.add_clone("clone", *known->site, image);
+    if (!clone) return;
+    fire(Fault::clone_started);
+    known->was_restored = true;
+    known_.push_back({.site = *clone, .is_clone = true});
+    after(seconds{draw_.between(5, 60)}, [site = *clone] { site->stop(); });
+}
+
+/// A replica that is gone for good, and maybe another machine in its place.
+void SwarmRun::lose_member(Fault fault) {
+    Known* const known = some_replica(false);
+    const auto members = std::ranges::count_if(
+        known_, [](const Known& each) { return each.is_member && !each.is_clone; });
+    if (!known || members <= 3 || !primary().site->is_running()) return;
+    const bool has_clone = std::ranges::any_of(known_, &Known::is_clone);
+    Store& store = primary().site->store();
+    auto nodes = store.nodes().list();
+    if (!nodes || has_clone) return;
+    const auto node = std::ranges::find(*nodes, known->site->name(), &NodeInfo::name);
+    if (node == nodes->end()) return;
+    if (fault == Fault::directory_lost) {
+        known->site->kill();
+        (void)known->site->erase_disk();
+    }
+    const auto removed = store.nodes().remove(node->id);
+    inside(primary()).notice_power();
+    if (!removed) {
+        if (fault == Fault::directory_lost) known->is_member = false;
+        return;
+    }
+    fire(fault);
+    known->is_member = false;
+    if (fault == Fault::node_removed) return;
+    auto site = simulation_.add_site("site-" + std::to_string(++sites_made_));
+    if (!site) {
+        // It may get there later, or its invitation runs out: nobody counts on it.
+        if (auto made = simulation_.site("site-" + std::to_string(sites_made_))) (*made)->stop();
+        return;
+    }
+    known_.push_back({.site = *site});
+}
+
+// The network.
+
+void SwarmRun::fail_network(Fault fault) {
+    Network& network = simulation_.world_->network;
+    if (fault == Fault::reset) {
+        fire(fault);
+        return network.reset_all();
+    }
+    const auto place = [&] { return inside(draw_.pick(known_)).place; };
+    if (fault == Fault::partition) {
+        fire(fault);
+        for (auto& one : known_) {
+            if (!draw_.chance(0.4)) continue;
+            one.alone_since = time();
+            for (auto& other : known_) {
+                network.block(inside(one).place, inside(other).place, true);
+                network.block(inside(other).place, inside(one).place, true);
+            }
+        }
+    } else if (fault == Fault::one_way_partition) {
+        fire(fault);
+        network.block(place(), place(), true);
+    } else {
+        fire(fault);
+        for (int i = 0; i < 10; ++i) {
+            const auto from = place();
+            const auto to = place();
+            after(milliseconds{draw_.between(0, 5'000)},
+                  [&network, from, to] { network.block(from, to, true); });
+            after(milliseconds{draw_.between(5'000, 20'000)},
+                  [&network, from, to] { network.block(from, to, false); });
+        }
+    }
+    after(milliseconds{draw_.between(1'000, 60'000)}, [this] {
+        for (auto& known : known_) known.alone_since = Instant::max();
+        simulation_.heal_all();
+    });
+}
+
+void SwarmRun::count_network_faults() {
+    const auto& happened = simulation_.world_->network.happened();
+    fire(Fault::loss, happened.losses);
+    fire(Fault::slow_route, plan_.has(Fault::slow_route) ? 1 : 0);
+    fire(Fault::fragments, happened.fragments);
+    fire(Fault::stalls, happened.stalls);
+    fire(Fault::stream_cut, happened.cuts);
+    fire(Fault::bits_flipped, happened.flips);
+    fire(Fault::old_bytes_replayed, happened.replays);
+    fire(Fault::misdirected, happened.misdirections);
+}
+
+// Clocks.
+
+bool SwarmRun::clocks_move() const {
+    return plan_.has(Fault::clock_stepped) || plan_.has(Fault::clock_jumped_a_day) ||
+           plan_.has(Fault::clock_frozen);
+}
+
+void SwarmRun::move_clock(Fault fault) {
+    Known* const known = some_site([](const Known&) { return true; });
+    if (!known) return;
+    fire(fault);
+    known->clock_moved = true;
+    Site& site = *known->site;
+    if (fault == Fault::clock_stepped) {
+        return site.step_wall_clock(milliseconds{draw_.between(-30'000, 30'000)});
+    }
+    if (fault == Fault::clock_jumped_a_day) {
+        return site.step_wall_clock(hours{draw_.between(-72, 72)});
+    }
+    site.freeze_wall_clock(true);
+    after(seconds{draw_.between(1, 60)}, [&site] { site.freeze_wall_clock(false); });
+}
+
+// Load, and what operators do at bad moments.
+
+void SwarmRun::do_load(Fault fault) {
+    Known* const known = some_running_site();
+    if (!known) return;
+    if (fault == Fault::log_compacted) {
+        fire(fault);
+        (void)known->site->store().log().compact();
+        return inside(*known).notice_power();
+    }
+    if (fault == Fault::key_provider_away) {
+        fire(fault);
+        inside(*known).key_provider_is_away = true;
+        known->site->stop();
+        known->site->start();
+        after(seconds{draw_.between(1, 20)},
+              [&inside = inside(*known)] { inside.key_provider_is_away = false; });
+        return;
+    }
+    fire(fault);
+    KnownUser* const user = some_user();
+    for (int i = 0; i < parallel_guesses && fault == Fault::parallel_guesses; ++i) {
+        if (user && !user->states.empty() && known->site->is_running()) {
+            sign_in(*known, *user, fresh_password(), std::nullopt);
+        }
+    }
+    for (int i = 0; i < flood && fault == Fault::sign_in_flood; ++i) {
+        if (!known->site->is_running()) return;
+        KnownUser* const one = some_user();
+        if (i % 2 == 0 || !one || one->states.empty()) {
+            sign_in_unknown(*known);
+        } else {
+            sign_in(*known, *one, one->newest().password, std::nullopt);
+        }
+    }
+}
+
+}  // namespace countersign::simulation

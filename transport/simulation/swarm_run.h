@@ -1,0 +1,153 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "countersign/simulation.h"
+#include "countersign/swarm.h"
+
+#include "simulation/model.h"
+#include "simulation/site.h"
+#include "simulation/swarm_plan.h"
+
+namespace countersign::simulation {
+
+/// One run of the swarm: the pool, those who use it, what goes wrong, and what must be true.
+class SwarmRun {
+  public:
+    SwarmRun(const SwarmOptions& options, SwarmPlan plan);
+    SwarmReport run();
+
+  private:
+    /// What is known of one site besides what it is.
+    struct Known {
+        Site* site = nullptr;
+        bool is_member = true;  // of the pool, with all that it stored still there
+        bool is_clone = false;
+        bool was_restored = false;
+        LogSeq head{};                                                   // as last seen
+        std::map<std::pair<std::string, std::string>, Guesses> guesses;  // by login and password
+        std::map<std::string, std::uint64_t> last_steps;  // of codes accepted, by login
+        Backup backup;
+        LogSeq backup_head{};
+        Instant alone_since = Instant::max();  // nothing reaches it
+        bool clock_moved = false;
+    };
+
+    // swarm_run: the course of a run.
+    bool make_pool();
+    void act();
+    void leave_in_peace();
+    bool ended() const { return !report_.violations.empty(); }
+    void violate(std::string_view invariant, std::string what);
+    void check(std::string_view invariant, bool holds, const std::function<std::string()>& what);
+    void fire(Fault fault, std::uint64_t times = 1);
+    Known& primary() { return known_.front(); }
+    Known* some_site(const std::function<bool(const Known&)>& fits);
+    Known* some_running_site();
+    Known* some_replica(bool running);
+    KnownUser* some_user();
+    Site::Impl& inside(Known& known) { return *known.site->impl_; }
+    Instant time() const { return simulation_.now().monotonic; }
+
+    // swarm_users: what users and operators do.
+    void use();
+    void create_user();
+    void write(KnownUser& user, UserState next, const std::function<Result<LogSeq>(Store&)>& call);
+    void settle_unsure();
+    void set_password(KnownUser& user);
+    void toggle_disabled(KnownUser& user);
+    void enrol(KnownUser& user);
+    void erase(KnownUser& user);
+    void clear_lockout();
+    void write_at_replica();
+    void sign_in(Known& at,
+                 KnownUser& user,
+                 std::string password,
+                 std::optional<std::uint64_t> step);
+    void sign_in_somehow();
+    void sign_in_unknown(Known& at);
+    std::string fresh_password();
+
+    // swarm_answers: what a sign-in may have been answered.
+    struct Attempt {
+        std::string login;
+        std::string password;
+        std::optional<std::uint64_t> step;
+        Instant began{};
+        LogSeq head{};
+        /// Of the password that counted when it began; none: there was no such user.
+        std::optional<std::pair<std::string, std::string>> key;
+        std::uint64_t renewals = 0;
+        std::uint64_t refused = 0;
+        std::uint64_t in_flight = 0;
+        Instant last_refused{};
+    };
+    void judge(std::size_t site, const Attempt& attempt, const Result<SignInResult>& result);
+    void judge(Known& at,
+               const Attempt& attempt,
+               const SignInResult& result,
+               std::span<const UserState* const> states,
+               Guesses* guesses);
+    void judge_refusal(Known& at, const Attempt& attempt, Guesses& guesses);
+    void judge_success(Known& at, const Attempt& attempt, const SignInResult& result);
+    bool may_fail(errc code) const;
+    bool clocks_move() const;
+
+    // swarm_faults: what goes wrong.
+    void do_fault();
+    void fail_machine(Fault fault);
+    void fail_disk(Fault fault);
+    void go_back(Fault fault);
+    void fail_network(Fault fault);
+    void move_clock(Fault fault);
+    void do_load(Fault fault);
+    void restore_primary();
+    void lose_member(Fault fault);
+    void start_clone();
+    /// Unless it is no member any more.
+    void start(Site& site);
+    void start_later(Known& known);
+    /// Its directory is of an earlier moment.
+    void forget_guesses(Known& known, bool is_noticed);
+    void after(Instant::duration wait, std::function<void()> task);
+    void count_network_faults();
+
+    // swarm_checks: what must hold.
+    void check_heads();
+    void check_counts(Known& known);
+    void check_age(Known& known);
+    void check_caps(Known& known);
+    void check_agreement();
+    void check_users(Known& known);
+    void check_logs();
+    void check_canaries();
+    void check_nonces();
+    void check_erasure();
+
+    const SwarmOptions options_;
+    const SwarmPlan plan_;
+    Draw draw_;
+    Simulation simulation_;
+    SwarmReport report_;
+    std::vector<Known> known_;  // the primary first
+    std::vector<std::unique_ptr<KnownUser>> users_;
+    std::map<LogSeq, BatchHash> branch_;
+    std::map<LogSeq, std::string> digests_;
+    std::vector<UserId> erased_;
+    std::string canary_;
+    bool canary_heard_ = false;
+    std::uint64_t passwords_ = 0;
+    std::uint64_t sources_ = 0;  // one each: a repeated wrong password would not count
+    std::uint64_t sites_made_ = 0;
+    bool in_peace_ = false;
+};
+
+}  // namespace countersign::simulation
