@@ -1,25 +1,20 @@
 #include <algorithm>
-#include <sstream>
 #include <string>
 #include <utility>
 
 #include "hall.h"
 #include "hall_replication.h"
+#include "shown_links.h"
 
 namespace countersign {
 namespace {
 
-// The file `links`: what the serving process last showed, one line a member:
-// node id (64 hexadecimal digits), LinkStatus::State as a number, seq acknowledged.
-constexpr std::string_view heading = "countersign links 1\n";
-constexpr std::size_t links_file_limit = std::size_t{1} << 20;
 constexpr milliseconds shown_interval{1'000};
-constexpr unsigned last_state = static_cast<unsigned>(LinkStatus::State::idle);
 
 }  // namespace
 
 void Hall::Replication::show(std::span<const LinkStatus> links) {
-    std::map<NodeId, Shown> nodes;
+    std::map<NodeId, ShownLink> nodes;
     {
         const std::lock_guard guard(mutex_);
         for (const auto& [node, seq] : acked_) {
@@ -33,11 +28,9 @@ void Hall::Replication::show(std::span<const LinkStatus> links) {
         shown.state = link.state;
         shown.acked = std::max(shown.acked, link.acked);
     }
-    std::string text(heading);
-    for (const auto& [node, shown] : nodes) {
-        text += to_hex(node.bytes) + ' ' + std::to_string(static_cast<unsigned>(shown.state)) +
-                ' ' + std::to_string(value(shown.acked)) + '\n';
-    }
+    std::vector<ShownLink> lines;
+    for (const auto& [node, shown] : nodes) lines.push_back(shown);
+    std::string text = encode_links(std::move(lines));
     const Instant time = hall_.now().monotonic;
     const std::lock_guard guard(show_mutex_);
     if (text == shown_text_ || (!shown_text_.empty() && time < shown_at_ + shown_interval)) return;
@@ -49,26 +42,13 @@ void Hall::Replication::show(std::span<const LinkStatus> links) {
     shown_at_ = time;
 }
 
-std::vector<Hall::Replication::Shown> Hall::Replication::read_shown() const {
+std::vector<ShownLink> Hall::Replication::read_shown() const {
     const auto file =
-        hall_.environment_->read_file(hall_.directory_.links_path(), links_file_limit);
+        hall_.environment_->read_file(hall_.directory_.links_path(), shown_links_limit);
     if (!file || !*file) return {};
-    std::istringstream lines(
-        std::string(reinterpret_cast<const char*>((*file)->data()), (*file)->size()));
-    std::string line;
-    if (!std::getline(lines, line) || line + '\n' != heading) return {};
-    std::vector<Shown> nodes;
-    std::string node;
-    unsigned state = 0;
-    std::uint64_t acked = 0;
-    while (lines >> node >> state >> acked) {
-        const auto bytes = from_hex(node);
-        const auto id = bytes ? NodeId::from_bytes(*bytes) : std::nullopt;
-        if (!id || state > last_state) return {};
-        nodes.push_back(
-            {.node = *id, .state = static_cast<LinkStatus::State>(state), .acked = LogSeq{acked}});
-    }
-    return nodes;
+    const auto& bytes = **file;
+    return decode_links({reinterpret_cast<const char*>(bytes.data()), bytes.size()})
+        .value_or(std::vector<ShownLink>{});
 }
 
 std::vector<LinkInfo> Hall::Replication::shown(const PoolView& pool) const {

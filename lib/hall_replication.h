@@ -14,6 +14,7 @@
 
 #include "hall.h"
 #include "log/recent_batches.h"
+#include "shown_links.h"
 #include "sqlite/transaction.h"
 
 namespace countersign {
@@ -100,11 +101,6 @@ class Hall::Replication final : public LinkStore {
         LogSeq from{};
         Instant until{};
     };
-    struct Shown {
-        NodeId node;
-        LinkStatus::State state{};
-        LogSeq acked{};
-    };
     struct KnownPulse {
         std::shared_ptr<const SignedBytes> statement;
         records::Pulse pulse;
@@ -127,7 +123,7 @@ class Hall::Replication final : public LinkStore {
     /// Whether this node is the one that writes.
     bool is_primary() const;
     void notify();
-    std::vector<Shown> read_shown() const;
+    std::vector<ShownLink> read_shown() const;
 
     Hall& hall_;
 
