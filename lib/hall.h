@@ -119,7 +119,7 @@ class Hall {
 
     Stage stage() const noexcept { return stage_; }
     const std::shared_ptr<Replication>& replication() const noexcept { return replication_; }
-    Result<std::unique_ptr<FileLock>> serve() { return directory_.serve(); }
+    Result<std::unique_ptr<FileLock>> serve();
 
     // hall_users
     Result<UserId> create_user(NewUser user);
@@ -317,6 +317,8 @@ class Hall {
 
     // hall_log
     Result<std::uint64_t> erase_batches(bool at_once);
+    /// The last batch that nobody is known to wait for. `oldest` is the lowest that is held.
+    LogSeq needed_by_none(const PoolView& pool, LogSeq head, LogSeq oldest);
     Status status_of_newcomer();
     bool is_served();
 
@@ -356,6 +358,8 @@ class Hall {
     std::atomic<bool> confirmation_stored_ = false;
     std::atomic<bool> has_replaced_ = true;  ///< a copy may have left tables to be emptied
     std::atomic<bool> damaged_ = false;      ///< the scrub found rows that nobody signed
+    /// This process keeps the links. Shared with the lock that it holds for that.
+    const std::shared_ptr<std::atomic<bool>> serves_ = std::make_shared<std::atomic<bool>>(false);
 
     // Under the directory's write lock.
     std::optional<WritingHandle> writing_;

@@ -93,13 +93,17 @@ Result<std::uint64_t> Hall::erase_batches(bool at_once) {
         if (!transaction) return transaction.error();
         const auto head = writing_->ledger.head.read();
         if (!head) return head.error();
-        // Unasked, batches stay until they are old or many: a member that comes back from a backup
-        // then needs no copy.
-        const LogSeq let_go = at_once ? head->place.seq : LogSeq{0};
-        auto last = log::erasable(writing_->ledger,
-                                  {.age = options_.log_age, .bytes = options_.log_bytes},
-                                  let_go,
-                                  now().wall);
+        // Another process may have let in a member.
+        if (auto noticed = notice_others(*head); !noticed) return noticed.error();
+        const auto oldest = writing_->ledger.batches.first();
+        if (!oldest) return oldest.error();
+        auto last = at_once ? log::erasable_at_once(writing_->ledger)
+                            : log::erasable(writing_->ledger,
+                                            {.acked_age = options_.log_acked_age,
+                                             .age = options_.log_age,
+                                             .bytes = options_.log_bytes},
+                                            needed_by_none(*view(), head->place.seq, *oldest),
+                                            now().wall);
         if (!last) return last.error();
         if (const auto held = replication_->held_from(now().monotonic)) {
             *last = std::min(*last, LogSeq{value(*held) - 1});
@@ -111,6 +115,16 @@ Result<std::uint64_t> Hall::erase_batches(bool at_once) {
         erased += *gone;
         if (!at_once || *gone < erase_slice) return erased;
     }
+}
+
+LogSeq Hall::needed_by_none(const PoolView& pool, LogSeq head, LogSeq oldest) {
+    LogSeq last = replication_->everyone_has(pool, head);
+    // Whoever was removed is told so with the batch that did it, whenever it comes back.
+    for (const auto& former : pool.former_members) {
+        if (former.removed_at >= oldest)
+            last = std::min(last, LogSeq{value(former.removed_at) - 1});
+    }
+    return last;
 }
 
 Result<Compaction> Hall::compact_log() {

@@ -34,6 +34,7 @@ Result<void> Hall::check(const Options& options) {
         {options.readers >= 1 && options.readers <= 256, "readers: 1 to 256"},
         {options.lock_patience >= none, "lock_patience: 0 or more"},
         {options.scrub_interval >= none, "scrub_interval: 0 or more"},
+        {options.log_acked_age >= none, "log_acked_age: 0 or more"},
         {options.log_age >= none, "log_age: 0 or more"},
         {options.pulse_interval > none, "pulse_interval: above 0"},
     };

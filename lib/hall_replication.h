@@ -50,6 +50,9 @@ class Hall::Replication final : public LinkStore {
     void show(std::span<const LinkStatus> links);
     /// As the serving process last showed them.
     std::vector<LinkInfo> shown(const PoolView& pool) const;
+    /// The highest seq up to which all other members are known to hold everything; 0 when one of
+    /// them has said nothing to the process that serves; `head` without other members.
+    LogSeq everyone_has(const PoolView& pool, LogSeq head) const;
     /// Names of the other members that have not said that they hold everything up to `head`.
     std::vector<std::string> members_behind(const PoolView& pool, LogSeq head) const;
     /// Lets go of the batches in memory: what was erased on disk is not to be handed on.
@@ -123,6 +126,8 @@ class Hall::Replication final : public LinkStore {
     /// Whether this node is the one that writes.
     bool is_primary() const;
     void notify();
+    /// What the serving process has been told: this one, or the one that shows it.
+    std::map<NodeId, LogSeq> read_acked() const;
     std::vector<ShownLink> read_shown() const;
 
     Hall& hall_;

@@ -92,6 +92,13 @@ struct Options {
     /// How often every record is re-read and compared with the signed digest. Shorter: damage is
     /// found sooner; each pass reads the whole table. 0: never.
     milliseconds scrub_interval{std::chrono::hours{24}};
+    /// Batches older than this go once every other member has said that it holds them, or there is
+    /// none. Longer: a member restored from a backup as old needs no copy, and `log().show` reaches
+    /// back as far; shorter: less disk, and the ciphertext of what was erased goes sooner. A member
+    /// that has not linked with the serving process yet has said nothing, and replicas hear from
+    /// few: they mostly keep batches as `log_age` and `log_bytes` say. So does everyone for the
+    /// batch by which a removed node is told so. At least `log_age`: only those two count.
+    milliseconds log_acked_age{std::chrono::hours{24}};
     /// Batches older than this go, even if a member still lacks them: it then copies afresh.
     milliseconds log_age{std::chrono::days{30}};
     /// And the oldest when all together exceed this.

@@ -43,12 +43,26 @@ constexpr std::uint64_t plenty = std::uint64_t{1} << 30;
 
 }  // namespace
 
-TEST_CASE("retention: nobody needs them: all but the head's") {
+TEST_CASE("retention: nobody needs them: those of age, never the head's") {
     Primary primary;
+    primary.pool.now += std::chrono::hours{24};
     CHECK(primary.erasable({}, 0) == 0);
+    // The last one is 24 h old, the others older.
     CHECK(primary.erasable({}, 4) == 4);
     CHECK(primary.erasable({}, 10) == 9);
     CHECK(primary.erasable({}, 99) == 9);
+    CHECK(*erasable_at_once(primary.node.ledger) == LogSeq{9});
+}
+
+TEST_CASE("retention: everyone has them: they stay for a while, and no limit waits for that") {
+    Primary primary;
+    CHECK(primary.erasable({}, 10) == 0);
+    CHECK(primary.erasable({.acked_age = milliseconds{2'500}}, 10) == 7);
+    CHECK(primary.erasable({.acked_age = milliseconds{2'500}}, 4) == 4);
+    CHECK(primary.erasable({.acked_age = milliseconds{0}}, 10) == 9);
+    CHECK(primary.erasable({.age = milliseconds{2'500}, .bytes = plenty}, 10) == 7);
+    CHECK(primary.erasable({.acked_age = milliseconds{5'500}, .age = milliseconds{2'500}}, 10) ==
+          7);
 }
 
 TEST_CASE("retention: by age: those older, whoever lacks them") {
@@ -57,7 +71,6 @@ TEST_CASE("retention: by age: those older, whoever lacks them") {
     CHECK(primary.erasable({.age = milliseconds{8'999}, .bytes = plenty}) == 1);
     CHECK(primary.erasable({.age = milliseconds{9'000}, .bytes = plenty}) == 0);
     CHECK(primary.erasable({.age = milliseconds{2'500}, .bytes = plenty}) == 7);
-    CHECK(primary.erasable({.age = milliseconds{2'500}, .bytes = plenty}, 8) == 8);
     CHECK(primary.erasable({.age = milliseconds{-1}, .bytes = plenty}) == 9);
 }
 
@@ -78,9 +91,11 @@ TEST_CASE("retention: an empty log, and one of a single batch: nothing goes") {
     auto& node = pool.add_node();
     const Retention none{.age = milliseconds{-1}, .bytes = 0};
     CHECK(erasable(node.ledger, none, LogSeq{9}, pool.now).value() == LogSeq{0});
+    CHECK(*erasable_at_once(node.ledger) == LogSeq{0});
     pool.designate(node);
     pool.append(node, changes(put(user_name(1), "x")));
     CHECK(erasable(node.ledger, none, LogSeq{9}, pool.now).value() == LogSeq{0});
+    CHECK(*erasable_at_once(node.ledger) == LogSeq{0});
 }
 
 TEST_CASE("retention: erased in slices: the lowest first, and what is left is counted right") {
