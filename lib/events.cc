@@ -11,6 +11,8 @@ const char* name(Event::Kind kind) noexcept {
             return "new_incarnation";
         case Event::Kind::unclean_end:
             return "unclean_end";
+        case Event::Kind::members_not_heard:
+            return "members_not_heard";
         case Event::Kind::damage_found:
             return "damage_found";
         case Event::Kind::scrub_finished:

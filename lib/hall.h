@@ -22,6 +22,7 @@
 #include "attempts/sightings.h"
 #include "attempts/unknown_rows.h"
 #include "commands/execute.h"
+#include "inquiry.h"
 #include "log/append.h"
 #include "log/commit_queue.h"
 #include "log/scrub.h"
@@ -101,8 +102,9 @@ struct Write {
 /// The store's inside: owns the handles, the locks and the keys, reads the clock at each step, and
 /// brings the rooms together. Its parts: hall_create, hall_join, hall_open (directory, keys,
 /// incarnation), hall_view (what holds for the pool), hall_commit (group commit), hall_users,
-/// hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log, hall_due (what falls due); and
-/// what links ask: hall_replication, hall_copy, hall_pulse, hall_links (how they stand).
+/// hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log, hall_due (what falls due),
+/// hall_inquiry (what members are asked after an unclean end); and what links ask:
+/// hall_replication, hall_copy, hall_pulse, hall_links (how they stand).
 class Hall {
   public:
     class Replication;
@@ -258,8 +260,9 @@ class Hall {
     Stage stage_of(const PoolView& pool) const;
 
     // hall_commit
-    /// errc::not_primary, naming who writes, unless this node does.
-    Result<std::shared_ptr<const PoolView>> writable();
+    /// errc::not_primary, naming who writes, unless this node does. After an unclean end it waits
+    /// for the other members' word (hall_inquiry), unless it must not: then errc::timed_out.
+    Result<std::shared_ptr<const PoolView>> writable(bool may_wait = true);
     /// See Store::confirm_primary; another process may have been told.
     bool is_confirmed();
     log::Appender::Execute executing(commands::Command command) const;
@@ -322,6 +325,24 @@ class Hall {
     Status status_of_newcomer();
     bool is_served();
 
+    // hall_inquiry
+    /// After an unclean end, of a primary with other members. Under the directory's write lock.
+    void begin_inquiry();
+    void heard_of(const NodeId& member, LogSeq head);
+    /// Returns once this primary may write. Errors: errc::timed_out, errc::needs_confirmation.
+    Result<void> await_members(bool may_wait);
+    /// Where the inquiry stands; closes it when there is nothing more to wait for.
+    Result<Inquiry::Finding> inquire();
+    /// `why` is told if not empty.
+    Result<void> close_inquiry(std::string why);
+    /// The same, under the directory's write lock.
+    Result<void> forget_inquiry(std::string why);
+    /// Whether the marker still says so.
+    bool is_asked_of() const;
+    /// Whether this node, if it is primary, may sign batches and pulses now.
+    bool may_sign(const PoolView& pool) const;
+    Instant inquire_due(Instant time);
+
     // hall_due
     void keep_house();
     /// Empties a slice of the tables that a copy has replaced.
@@ -367,6 +388,11 @@ class Hall {
     std::optional<attempts::UnknownRows> unknown_rows_;
     attempts::ClearWatch clear_watch_;
     LogSeq last_written_{};
+
+    std::atomic<bool> asks_ = false;  ///< there is an inquiry; once closed it stays so
+    std::mutex inquiry_mutex_;        ///< the last to be taken
+    std::condition_variable inquiry_changed_;
+    std::optional<Inquiry> inquiry_;
 
     std::optional<sqlite::ReaderPool<Readers>> readers_;
     std::optional<attempts::Sightings> sightings_;

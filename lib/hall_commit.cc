@@ -13,8 +13,11 @@ sealing::Entropy Hall::entropy() const {
     return sealing::Entropy(seed);
 }
 
-Result<std::shared_ptr<const PoolView>> Hall::writable() {
+Result<std::shared_ptr<const PoolView>> Hall::writable(bool may_wait) {
     if (auto member = require_member(); !member) return member.error();
+    if (asks_) {
+        if (auto heard = await_members(may_wait); !heard) return heard.error();
+    }
     auto known = view();
     if (!known->is_primary(identity_->node)) {
         return Error(errc::not_primary, "write at " + known->primary_name());

@@ -38,6 +38,7 @@ Instant Hall::run_due() {
         const std::lock_guard guard(background_mutex_);
         next = std::min({next, check_slice(time), scrub_slice_due(time)});
     }
+    next = std::min(next, inquire_due(time));
     if (const auto deadline = gate_->next_deadline()) next = std::min(next, *deadline);
     return std::min(next, drop_replaced(time));
 }

@@ -140,16 +140,19 @@ std::vector<Contact> Hall::Replication::contacts() const {
         }
         return contacts;
     }
-    if (pool->is_primary(hall_.identity_->node) || hall_.stage_ != Stage::ready) return contacts;
+    const bool writes = pool->is_primary(hall_.identity_->node);
+    const bool asks = writes && hall_.asks_;
+    if (hall_.stage_ != Stage::ready || (writes && !asks)) return contacts;
     for (const auto& member : pool->members) {
         if (member.id == hall_.identity_->node) continue;
         const bool is_primary = pool->is_primary(member.id);
-        if (!is_primary && !includes(member.capabilities, Capability::serve)) continue;
+        if (!asks && !is_primary && !includes(member.capabilities, Capability::serve)) continue;
         Contact contact{.channel_key = ChannelPublicKey{member.channel_key},
                         .node = member.id,
                         .name = member.name,
                         .addresses = member.addresses,
-                        .is_primary = is_primary};
+                        .is_primary = is_primary,
+                        .is_asked = asks};
         if (sponsor && sponsor->channel_key == member.channel_key) {
             for (const auto& address : sponsor->addresses) {
                 if (std::ranges::find(contact.addresses, address) == contact.addresses.end()) {

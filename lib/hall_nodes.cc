@@ -115,7 +115,8 @@ Result<void> Hall::rewrap_root(const std::string& file, KeyProvider& from, KeyPr
 Result<void> Hall::admit_node(const RecordId& invitation,
                               records::SignedStatement admission,
                               std::vector<std::string> addresses) {
-    const auto pool = writable();
+    // A link waits for this: it must not keep from their turn those that bring what was lost.
+    const auto pool = writable(false);
     if (!pool) return pool.error();
     const auto statement = records::decode_admission_statement(admission.bytes);
     if (!statement) return statement.error();

@@ -36,6 +36,7 @@ Result<void> Hall::check(const Options& options) {
         {options.scrub_interval >= none, "scrub_interval: 0 or more"},
         {options.log_acked_age >= none, "log_acked_age: 0 or more"},
         {options.log_age >= none, "log_age: 0 or more"},
+        {options.unclean_end_wait >= none, "unclean_end_wait: 0 or more"},
         {options.pulse_interval > none, "pulse_interval: above 0"},
     };
     for (const auto& [holds, rule] : rules) {
@@ -263,13 +264,18 @@ Result<void> Hall::settle_incarnation() {
         if (auto begun = begin_incarnation(*view(), head->place.seq); !begun) return begun;
         author = writing_->attempts.author();
         if (!author) return author.error();
-    } else if (*marker && !(*marker)->clean_end && !is_served()) {
-        tell(Event::Kind::unclean_end, "the store was not closed; its file will be checked");
-        auto database = open_reader();
-        if (!database) return database.error();
-        auto check = sqlite::QuickCheck::begin(*database);
-        if (!check) return check.error();
-        check_.reset(new RunningCheck{std::move(*database), std::move(*check)});
+    } else if (const bool unclean = !(*marker)->clean_end && !is_served();
+               unclean || (*marker)->unasked) {
+        begin_inquiry();
+        marker_->set_unasked(asks_);
+        if (unclean) {
+            tell(Event::Kind::unclean_end, "the store was not closed; its file will be checked");
+            auto database = open_reader();
+            if (!database) return database.error();
+            auto check = sqlite::QuickCheck::begin(*database);
+            if (!check) return check.error();
+            check_.reset(new RunningCheck{std::move(*database), std::move(*check)});
+        }
     }
     incarnation_ = **author;
     confirmed_ = incarnation_.is_confirmed;
@@ -312,7 +318,7 @@ Result<void> Hall::confirm_primary() {
     if (auto done = writing_->attempts.put_author(**author); !done) return done;
     if (auto done = transaction->commit(); !done) return done;
     confirmed_ = true;
-    return {};
+    return forget_inquiry({});
 }
 
 Result<void> Hall::rewrap(std::shared_ptr<KeyProvider> provider) {

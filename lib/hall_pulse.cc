@@ -13,7 +13,7 @@ bool Hall::Replication::is_primary() const {
 }
 
 std::shared_ptr<const SignedBytes> Hall::Replication::newest_pulse(Now now) {
-    const bool mine = is_primary() && hall_.confirmed_;
+    const bool mine = is_primary() && hall_.confirmed_ && !hall_.asks_;
     const std::lock_guard guard(mutex_);
     const auto current = [&] { return pulse_ ? pulse_->statement : nullptr; };
     if (!mine) return current();

@@ -241,6 +241,7 @@ Result<void> Hall::Replication::heard_head(const NodeId& peer, const LogHead& he
         return Error(errc::fork,
                      "batch " + std::to_string(value(head.seq)) + " is another one there");
     }
+    hall_.heard_of(peer, head.seq);
     if (hall_.confirmed_) return {};
     // A restored primary waits for a member that knew its whole log before they met, and has
     // nothing beyond it now. One that lagged then knows only what it was told since.

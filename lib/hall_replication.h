@@ -45,6 +45,7 @@ class Hall::Replication final : public LinkStore {
     std::optional<Link::Invited> invitation() const;
     std::vector<Contact> contacts() const;
     void on_change(std::function<void()> handler);
+    void notify();
     Result<void> look();
     void close_watch();
     void show(std::span<const LinkStatus> links);
@@ -125,7 +126,6 @@ class Hall::Replication final : public LinkStore {
     void heard_from_primary(UnixTime signed_time, Instant now);
     /// Whether this node is the one that writes.
     bool is_primary() const;
-    void notify();
     /// What the serving process has been told: this one, or the one that shows it.
     std::map<NodeId, LogSeq> read_acked() const;
     std::vector<ShownLink> read_shown() const;

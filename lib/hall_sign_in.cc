@@ -170,7 +170,7 @@ class Hall::Attempt final : public accounts::SignInGround,
         result.node = hall_.identity_->node;
         hall_.add_position(result);
         if (result.verdict == Verdict::accepted && result.new_hash_wanted &&
-            pool_->is_primary(hall_.identity_->node)) {
+            pool_->is_primary(hall_.identity_->node) && hall_.may_sign(*pool_)) {
             hall_.rehash(*pool_, machine_.subject(), machine_.password());
         }
         return result;

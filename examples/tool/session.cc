@@ -53,7 +53,8 @@ cs::Result<cs::Store> Session::open(const StoreAt& at, cs::Options options) {
         options.on_event = [this](const cs::Event& event) {
             using enum cs::Event::Kind;
             if (event.kind == damage_found || event.kind == new_incarnation ||
-                event.kind == disk_failed || event.kind == clock_behind) {
+                event.kind == disk_failed || event.kind == clock_behind ||
+                event.kind == members_not_heard) {
                 output.note(std::string("note: ") + cs::name(event.kind) + ": " + event.detail);
             }
         };

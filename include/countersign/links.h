@@ -22,6 +22,7 @@ struct Contact {
     std::string name;  ///< empty: not known yet
     std::vector<std::string> addresses;  ///< host:port, in the order to try; may be empty
     bool is_primary = false;
+    bool is_asked = false;  ///< to be dialled whoever else is linked
 };
 
 /// What drives a store's links works with: Node (asio.h) uses it, and so does an application that
@@ -40,7 +41,9 @@ class Links {
     /// already, so Link::dial.
     std::optional<Link::Invited> invitation();
     /// Whom this node keeps a link to: the primary first, then the others that may feed it, in an
-    /// order that all nodes compute alike. The primary itself dials nobody: empty.
+    /// order that all nodes compute alike. The primary itself dials nobody: empty, but after an
+    /// unclean end, until it has heard from all members or Options::unclean_end_wait is over, those
+    /// members.
     std::vector<Contact> contacts();
 
     /// Called after each change of head, memberships or designations, on whichever thread noticed;

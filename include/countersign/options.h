@@ -103,6 +103,13 @@ struct Options {
     milliseconds log_age{std::chrono::days{30}};
     /// And the oldest when all together exceed this.
     std::uint64_t log_bytes = std::uint64_t{1} << 30;
+    /// How long the primary, after an unclean end (a power cut, a kill), waits for the word of all
+    /// other members before it writes: batches that its disk lost come back from those that hold
+    /// them. Writes wait inside their call; a node alone, and a process that keeps no links on a
+    /// directory that nobody serves, wait for nothing. Longer: members have more time to be
+    /// reached; shorter: writes begin sooner, and a batch that only an unheard member holds becomes
+    /// a fork. 0: never.
+    milliseconds unclean_end_wait{5'000};
     /// How old the primary's last signed sign of life grows before links get a new one. Shorter:
     /// replicas know more exactly how old their data is; each costs a signature.
     milliseconds pulse_interval{3'000};

@@ -109,7 +109,8 @@ class Store {
     /// An operator's word that no other node holds batches of this primary's own which are missing
     /// here. Wanted once after the directory of a primary with other members was copied or
     /// restored: until then its writes are errc::needs_confirmation, because a second batch under
-    /// one seq would be a fork. Durable on return.
+    /// one seq would be a fork. So are they after an unclean end while members say that they hold
+    /// later batches than this primary has. Durable on return.
     Result<void> confirm_primary();
 
     /// Does what falls due: scrub, retention, checkpoint, time floor, marker. Returns when to call

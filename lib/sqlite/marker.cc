@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view magic = "csgnmark";
 constexpr std::uint32_t format = 1;
 constexpr std::uint32_t flag_clean_end = 1;
+constexpr std::uint32_t flag_unasked = 2;
 
 std::uint32_t crc32(std::span<const std::byte> bytes) noexcept {
     std::uint32_t crc = 0xffffffff;
@@ -48,7 +49,7 @@ std::vector<std::byte> encode(const Marker& marker) {
     bytes.reserve(marker_bytes);
     for (const char letter : magic) bytes.push_back(static_cast<std::byte>(letter));
     put(bytes, format);
-    put(bytes, marker.clean_end ? flag_clean_end : std::uint32_t{0});
+    put(bytes, (marker.clean_end ? flag_clean_end : 0) | (marker.unasked ? flag_unasked : 0));
     put(bytes, marker.inode);
     put(bytes, value(marker.marks.incarnation));
     put(bytes, value(marker.marks.head));
@@ -72,8 +73,9 @@ std::optional<Marker> decode(std::span<const std::byte> bytes) {
     if (take<std::uint32_t>(rest) != format) return std::nullopt;
     Marker marker;
     const auto flags = take<std::uint32_t>(rest);
-    if ((flags & ~flag_clean_end) != 0) return std::nullopt;
-    marker.clean_end = flags == flag_clean_end;
+    if ((flags & ~(flag_clean_end | flag_unasked)) != 0) return std::nullopt;
+    marker.clean_end = (flags & flag_clean_end) != 0;
+    marker.unasked = (flags & flag_unasked) != 0;
     marker.inode = take<std::uint64_t>(rest);
     marker.marks.incarnation = Incarnation{take<std::uint64_t>(rest)};
     marker.marks.head = LogSeq{take<std::uint64_t>(rest)};
@@ -136,7 +138,8 @@ Result<void> MarkerFile::write(const Marks& marks, bool clean_end, Instant now) 
     const Marker marker{.machine_id = machine_id_,
                         .inode = identity_.inode,
                         .marks = marks,
-                        .clean_end = clean_end};
+                        .clean_end = clean_end,
+                        .unasked = unasked_};
     // A failed write is not tried again before the second is over either.
     written_at_ = now;
     auto written =

@@ -32,14 +32,16 @@ struct Marker {
     std::uint64_t inode = 0;  ///< of `store.db`; the device's number may change with each start
     Marks marks;
     bool clean_end = false;  ///< the last process to write it closed the store
+    /// A primary whose end was unclean has not yet asked the members what it lost.
+    bool unasked = false;
     friend bool operator==(const Marker&, const Marker&) = default;
 };
 
 inline constexpr std::size_t machine_id_limit = 128;
 
 /// Format 1, all numbers little-endian: magic "csgnmark" (8) | format (4) | flags (4; bit 0: clean
-/// end) | inode (8) | incarnation (8) | head (8) | row seq (8) | length of the machine id (4) |
-/// machine id (128, zero-padded) | CRC-32 of all before (4; ISO 3309).
+/// end, bit 1: unasked) | inode (8) | incarnation (8) | head (8) | row seq (8) | length of the
+/// machine id (4) | machine id (128, zero-padded) | CRC-32 of all before (4; ISO 3309).
 inline constexpr std::size_t marker_bytes = 184;
 std::vector<std::byte> encode(const Marker& marker);
 /// No value unless it is exactly that.
@@ -72,6 +74,8 @@ class MarkerFile {
     /// Compares the file with this machine, this directory and the database's marks.
     Result<Provenance> provenance(const Marks& database) const;
 
+    /// What every marker from here on says.
+    void set_unasked(bool unasked) noexcept { unasked_ = unasked; }
     /// Writes the marks, durably, if they are new and the last write is a second old. The later
     /// they reach the disk the more of a rolled back database goes unnoticed, so call it after
     /// commits and when `Store::run_due` runs. Errors: errc::disk_full, errc::read_only,
@@ -87,6 +91,7 @@ class MarkerFile {
     FileIdentity identity_;
     std::optional<Marks> written_;
     Instant written_at_{};
+    bool unasked_ = false;
 };
 
 }  // namespace countersign::sqlite

@@ -62,7 +62,7 @@ bool SiteLink::step(End& end, End& other) {
         end.tasks.pop_front();
         run.task();
         end.link->on_done(run.id, now);
-    } else if (std::exchange(end.changed, false)) {
+    } else if (end.changed.exchange(false)) {
         end.link->on_commit(now);
     } else if (end.closed && !other.closed) {
         other.link->on_closed(Error(errc::link_closed, "the stream ended"));

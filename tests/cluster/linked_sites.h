@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,7 +59,7 @@ class SiteLink {
     struct End : LinkEnd {
         explicit End(Site& at) : site(&at) {}
         Site* site;
-        bool changed = false;
+        std::atomic<bool> changed = false;  ///< told on any thread
     };
     bool step(End& end, End& other);
 

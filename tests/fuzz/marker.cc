@@ -45,6 +45,8 @@ std::vector<Bytes> seeds() {
                           .clean_end = true};
     std::vector<Bytes> all{with_choice(0, sqlite::encode(marker))};
     all.push_back(with_choice(1, sqlite::encode(marker)));
+    marker.unasked = true;
+    all.push_back(with_choice(1, sqlite::encode(marker)));
     marker.machine_id.assign(sqlite::machine_id_limit, 'm');
     all.push_back(with_choice(1, sqlite::encode(marker)));
     return all;

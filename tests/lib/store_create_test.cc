@@ -130,6 +130,7 @@ TEST_CASE("store: an option outside its range: invalid_argument names it, nothin
         {"deadline", [](Options& o) { o.deadline = 0ms; }},
         {"lock_patience", [](Options& o) { o.lock_patience = -1ms; }},
         {"scrub_interval", [](Options& o) { o.scrub_interval = -1ms; }},
+        {"unclean_end_wait", [](Options& o) { o.unclean_end_wait = -1ms; }},
         {"log_acked_age", [](Options& o) { o.log_acked_age = -1ms; }},
         {"log_age", [](Options& o) { o.log_age = -1ms; }},
     };

@@ -49,6 +49,9 @@ ContactPlan::Steps ContactPlan::step(std::span<const Linked> links, Instant now)
         steps.dial.push_back(contact);
     };
     std::span<const Contact> others(contacts_);
+    for (const Contact& each : contacts_) {
+        if (each.is_asked && may_dial(each, links, now)) dial(each);
+    }
     if (!contacts_.empty() && contacts_.front().is_primary) {
         const Contact& primary = contacts_.front();
         others = others.subspan(1);

@@ -13,7 +13,8 @@
 namespace countersign::protocol {
 
 /// Decides whom to dial: the primary always; when that cannot be reached, the first other contact
-/// that can, until the primary is back. Without I/O, clock or randomness.
+/// that can, until the primary is back. A primary that asks members dials all of them. Without I/O,
+/// clock or randomness.
 class ContactPlan {
   public:
     struct Timing {

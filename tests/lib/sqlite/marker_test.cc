@@ -28,6 +28,12 @@ TEST_CASE("marker: written and read: the same, in 184 bytes") {
     CHECK(bytes.size() == marker_bytes);
     CHECK(decode(bytes) == ended);
     CHECK(decode(encode(marker)) == marker);
+    for (const bool clean_end : {false, true}) {
+        Marker unasked = marker;
+        unasked.unasked = true;
+        unasked.clean_end = clean_end;
+        CHECK(decode(encode(unasked)) == unasked);
+    }
     Marker nameless = marker;
     nameless.machine_id.clear();
     CHECK(decode(encode(nameless)) == nameless);

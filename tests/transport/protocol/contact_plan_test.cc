@@ -180,3 +180,21 @@ TEST_CASE("contact plan: a contact that is none any more: is not dialled") {
     plan.now += std::chrono::hours{1};
     CHECK(plan.dials().empty());
 }
+
+TEST_CASE("contact plan: a primary that asks: dials all, each again when its wait is over") {
+    Planned plan;
+    Contact asked_second = second, asked_third = third;
+    asked_second.is_asked = asked_third.is_asked = true;
+    plan.plan.set({asked_second, asked_third});
+    CHECK(plan.dials() == std::vector{2, 3});
+    CHECK(plan.dials().empty());
+    plan.link(second);
+    plan.fail(third);
+    CHECK(plan.dials().empty());
+    plan.now += milliseconds{100};
+    CHECK(plan.dials() == std::vector{3});
+    plan.fail(third);
+    plan.plan.set({});
+    plan.now += milliseconds{10'000};
+    CHECK(plan.dials().empty());
+}
