@@ -229,6 +229,11 @@ class Hall {
     Result<void> read_sightings();
     Result<void> settle_incarnation();
     Result<void> begin_incarnation(const PoolView& pool, LogSeq head);
+    attempts::AuthorRow incarnation() const;
+    void live_as(const attempts::AuthorRow& author);
+    /// Others say that another directory lives this one's life too: begins a new one, unless the
+    /// present one was begun for such a reason less than a day ago (false).
+    Result<bool> leave_incarnation();
     sqlite::OpenOptions file_options() const;
     Result<void> open_writing();
     /// After a failed sync: makes sure of what the disk holds, or says that it cannot. Under the
@@ -369,7 +374,9 @@ class Hall {
     std::optional<sealing::Key> source_key_;
     std::optional<sealing::Key> recovery_key_;
     accounts::Blocklist blocklist_;
-    attempts::AuthorRow incarnation_;  ///< as it was when this process opened the directory
+
+    mutable std::mutex incarnation_mutex_;
+    attempts::AuthorRow incarnation_;  ///< as it was when this process last heard of a new one
 
     mutable std::mutex view_mutex_;
     std::shared_ptr<const PoolView> view_;

@@ -139,6 +139,7 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
                                              .sightings = *sightings_,
                                              .now = time.monotonic});
     if (!journal) return journal.error();
+    if (journal->author().incarnation != incarnation().incarnation) live_as(journal->author());
     const auto known_failures = journal->author().arrival;
     const auto overrun = journal->make_room(*unknown_rows_);
     if (!overrun) return overrun.error();

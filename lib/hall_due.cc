@@ -57,7 +57,7 @@ void Hall::compare_clocks(Now time) {
 }
 
 void Hall::keep_house() {
-    if (confirmed_ && !incarnation_.is_confirmed && !confirmation_stored_.exchange(true)) {
+    if (confirmed_ && !incarnation().is_confirmed && !confirmation_stored_.exchange(true)) {
         if (auto stored = confirm_primary(); !stored) confirmation_stored_ = false;
     }
     if (const auto erased = erase_batches(false); !erased) {

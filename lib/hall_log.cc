@@ -179,7 +179,7 @@ Result<Status> Hall::status() {
     status.data_age = replication_->data_age(now());
     status.served = is_served();
     if (status.served) status.links = replication_->shown(**pool);
-    status.restored = incarnation_.is_restored;
+    status.restored = incarnation().is_restored;
     status.root_key_here = environment_->identify(root_file()).has_value();
     const std::lock_guard guard(view_mutex_);
     status.key_provider = options_.key_provider->describe();

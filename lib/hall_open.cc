@@ -15,6 +15,10 @@ namespace countersign {
 namespace {
 
 constexpr std::size_t cache_bytes_of_readers = std::size_t{2} << 20;
+/// Between a restored incarnation's start and one begun at others' word. Twins are told apart by
+/// the first; and no member that cries clone at each link can have all that was counted said again,
+/// and all recovery codes voided, more than once a day.
+constexpr std::chrono::hours incarnation_pause{24};
 
 }  // namespace
 
@@ -138,7 +142,7 @@ Result<void> Hall::open_files() {
     const auto author = writing_->attempts.author();
     if (!author) return author.error();
     if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
-    incarnation_ = **author;
+    live_as(**author);
     auto reading = file_options();
     reading.cache_bytes = cache_bytes_of_readers;
     readers_.emplace(directory_.database_path(), reading, options_.readers, &Readers::prepare);
@@ -234,7 +238,7 @@ Result<void> Hall::read_sightings() {
     boot_id_ = environment_->boot_id();
     auto marks = writing_->sightings.marks(boot_id_);
     if (!marks) return marks.error();
-    const attempts::SightingMark start{.arrival = incarnation_.arrival,
+    const attempts::SightingMark start{.arrival = incarnation().arrival,
                                        .known_by = now().monotonic};
     if (marks->empty() && !boot_id_.empty()) {
         auto transaction = sqlite::Transaction::begin(writing_->database);
@@ -262,6 +266,7 @@ Result<void> Hall::settle_incarnation() {
     raise_time_floor(std::max(head->time, (*author)->time));
     if (*provenance != sqlite::Provenance::same) {
         if (auto begun = begin_incarnation(*view(), head->place.seq); !begun) return begun;
+        tell(Event::Kind::new_incarnation, "the directory is a copy, or came from a backup");
         author = writing_->attempts.author();
         if (!author) return author.error();
     } else if (const bool unclean = !(*marker)->clean_end && !is_served();
@@ -277,12 +282,11 @@ Result<void> Hall::settle_incarnation() {
             check_.reset(new RunningCheck{std::move(*database), std::move(*check)});
         }
     }
-    incarnation_ = **author;
-    confirmed_ = incarnation_.is_confirmed;
+    live_as(**author);
     last_written_ = head->place.seq;
-    return marker_->write({.incarnation = incarnation_.incarnation,
+    return marker_->write({.incarnation = (*author)->incarnation,
                            .head = head->place.seq,
-                           .row_seq = incarnation_.row_seq},
+                           .row_seq = (*author)->row_seq},
                           false,
                           now().monotonic);
 }
@@ -301,9 +305,48 @@ Result<void> Hall::begin_incarnation(const PoolView& pool, LogSeq head) {
         !begun) {
         return begun;
     }
-    if (auto done = transaction->commit(); !done) return done;
-    tell(Event::Kind::new_incarnation, "the directory is a copy, or came from a backup");
-    return {};
+    return transaction->commit();
+}
+
+attempts::AuthorRow Hall::incarnation() const {
+    const std::lock_guard guard(incarnation_mutex_);
+    return incarnation_;
+}
+
+void Hall::live_as(const attempts::AuthorRow& author) {
+    {
+        const std::lock_guard guard(incarnation_mutex_);
+        incarnation_ = author;
+    }
+    confirmed_ = author.is_confirmed;
+    confirmation_stored_ = author.is_confirmed;
+}
+
+Result<bool> Hall::leave_incarnation() {
+    auto lock = directory_.write_lock(options_.lock_patience);
+    if (!lock) return lock.error();
+    if (auto ready = recover_if_suspect(); !ready) return ready.error();
+    const auto head = writing_->ledger.head.read();
+    if (!head) return head.error();
+    if (auto noticed = notice_others(*head); !noticed) return noticed.error();
+    auto author = writing_->attempts.author();
+    if (!author) return author.error();
+    if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
+    const bool is_recent =
+        (*author)->is_restored && judged_time() < (*author)->started + incarnation_pause;
+    if (is_recent) return false;
+    if (auto begun = begin_incarnation(*view(), head->place.seq); !begun) return begun.error();
+    author = writing_->attempts.author();
+    if (!author) return author.error();
+    replication_->forget_who_lagged();
+    live_as(**author);
+    auto marked = marker_->write({.incarnation = (*author)->incarnation,
+                                  .head = head->place.seq,
+                                  .row_seq = (*author)->row_seq},
+                                 false,
+                                 now().monotonic);
+    if (!marked) return marked.error();
+    return true;
 }
 
 Result<void> Hall::confirm_primary() {

@@ -163,7 +163,7 @@ LinkIdentity Hall::Replication::identity() {
             identity.name = self->name;
         }
     }
-    identity.incarnation = hall_.incarnation_.incarnation;
+    identity.incarnation = hall_.incarnation().incarnation;
     identity.channel_key = ChannelPublicKey{hall_.keys_->channel_key.public_key()};
     identity.channel_private_key = channel_private_key_;
     return identity;
@@ -255,8 +255,31 @@ void Hall::Replication::suspect_clone(const NodeId& peer) {
 }
 
 Result<void> Hall::Replication::told_of_clone() {
-    hall_.tell(Event::Kind::clone_suspected, to_string(hall_.identity_->node) + " (this node)");
+    const auto suspected = [&](const char* what) {
+        hall_.tell(Event::Kind::clone_suspected,
+                   to_string(hall_.identity_->node) + " (this node): " + what);
+    };
+    // Without a pool there is nothing yet that this node writes about attempts.
+    if (hall_.stage_ != Stage::ready) {
+        suspected("nothing was done about it");
+        return {};
+    }
+    const auto left = hall_.leave_incarnation();
+    if (!left) {
+        suspected("a new incarnation could not begin");
+        return left.error();
+    }
+    suspected(*left ? "a new incarnation begins" : "its incarnation is too new to be left again");
+    if (*left) {
+        hall_.tell(Event::Kind::new_incarnation,
+                   "a member says that two directories speak as this node");
+    }
     return {};
+}
+
+void Hall::Replication::forget_who_lagged() {
+    const std::lock_guard guard(mutex_);
+    lagged_.clear();
 }
 
 // The log.

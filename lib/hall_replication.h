@@ -56,6 +56,8 @@ class Hall::Replication final : public LinkStore {
     LogSeq everyone_has(const PoolView& pool, LogSeq head) const;
     /// Names of the other members that have not said that they hold everything up to `head`.
     std::vector<std::string> members_behind(const PoolView& pool, LogSeq head) const;
+    /// In a new life, what members knew is heard afresh.
+    void forget_who_lagged();
     /// Lets go of the batches in memory: what was erased on disk is not to be handed on.
     void forget_batches();
     /// Batches from here on are kept for copies under way; none: there are none.

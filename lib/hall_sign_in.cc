@@ -115,8 +115,9 @@ class Hall::Attempt final : public accounts::SignInGround,
         if (!issuer || !issuer->holds(challenge->realm)) return errc::not_a_member;
         const bool in_time =
             now < challenge->expires && challenge->expires <= now + 2 * challenge_life;
-        const bool of_this_life = !hall_.incarnation_.is_restored ||
-                                  challenge->expires - challenge_life >= hall_.incarnation_.started;
+        const bool of_this_life =
+            !hall_.incarnation().is_restored ||
+            challenge->expires - challenge_life >= hall_.incarnation().started;
         if (!in_time || !of_this_life) return errc::timed_out;
         return challenge;
     }
@@ -126,8 +127,8 @@ class Hall::Attempt final : public accounts::SignInGround,
     bool can_judge_codes() override { return hall_.clock_is_sound(); }
     sealing::KeyView recovery_key() const override { return hall_.recovery_key_->view(); }
     std::optional<UnixTime> recovery_codes_since() const override {
-        if (!hall_.incarnation_.is_restored) return std::nullopt;
-        return hall_.incarnation_.started;
+        if (!hall_.incarnation().is_restored) return std::nullopt;
+        return hall_.incarnation().started;
     }
     void tell_bad_hash(UserId user) override {
         hall_.tell(Event::Kind::hash_above_caps, "user " + to_string(user));
@@ -364,7 +365,7 @@ Result<attempts::Standing> Hall::read_standing(const PoolView& pool,
     const auto policy =
         to_policy(of_codes ? pool.settings.code_throttle : pool.settings.password_throttle);
     attempts::Share share{.granted = pool.settings.guess_budget};
-    if (incarnation_.is_restored) {
+    if (incarnation().is_restored) {
         if (auto read = read_renewal(**readers, pool, credential, share); !read) {
             return read.error();
         }
@@ -390,7 +391,7 @@ Result<void> Hall::read_renewal(Readers& readers,
     if (share.has_renewed || !share.has_caught_up) return {};
     const auto made = made_at(readers, pool, credential);
     if (!made) return made.error();
-    share.has_renewed = *made && **made > incarnation_.started;
+    share.has_renewed = *made && **made > incarnation().started;
     return {};
 }
 
@@ -418,7 +419,7 @@ attempts::StepView Hall::step_view(std::chrono::seconds period, UnixTime time) c
     };
     attempts::StepView view{.node = identity_->node, .current = step(time)};
     // A restored directory may have forgotten what was spent: only steps begun since then are safe.
-    if (incarnation_.is_restored) view.first = step(incarnation_.started - milliseconds{1}) + 1;
+    if (incarnation().is_restored) view.first = step(incarnation().started - milliseconds{1}) + 1;
     return view;
 }
 
