@@ -106,6 +106,8 @@ struct Write {
 /// hall_inquiry (what members are asked after an unclean end); and what links ask:
 /// hall_replication, hall_copy, hall_pulse, hall_links (how they stand).
 class Hall {
+    using Group = log::CommitQueue<Write>::Group;
+
   public:
     class Replication;
 
@@ -272,10 +274,13 @@ class Hall {
     bool is_confirmed();
     log::Appender::Execute executing(commands::Command command) const;
     Result<LogSeq> write(commands::Command command);
-    void commit_group(std::span<Write* const> group);
-    Result<std::size_t> commit_some(std::span<Write* const> group);
-    /// Runs the parts of as many callers as fit into one batch; returns how many that were.
-    static Result<std::size_t> gather(std::span<Write* const> group,
+    void commit_group(Group& group);
+    /// Commits as many of a group as fit into one batch, after the first `done`; returns how many
+    /// are done then.
+    Result<std::size_t> commit_some(Group& group, std::size_t done);
+    /// Runs their parts, and those of who comes meanwhile.
+    static Result<std::size_t> gather(Group& group,
+                                      std::size_t done,
                                       Result<log::Appender>& appender,
                                       attempts::Journal& journal,
                                       LogSeq head);

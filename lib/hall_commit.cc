@@ -66,14 +66,15 @@ Result<LogSeq> Hall::write(commands::Command command) {
     return queue_.commit({.rows = {}, .execute = executing(std::move(command))});
 }
 
-void Hall::commit_group(std::span<Write* const> group) {
-    while (!group.empty()) {
-        const auto committed = commit_some(group);
+void Hall::commit_group(Group& group) {
+    std::size_t done = 0;
+    while (done < group.writes().size()) {
+        const auto committed = commit_some(group, done);
         if (!committed) {
-            for (Write* write : group) write->outcome = committed.error();
+            for (Write* write : group.writes().subspan(done)) write->outcome = committed.error();
             return;
         }
-        group = group.subspan(*committed);
+        done = *committed;
     }
 }
 
@@ -87,19 +88,19 @@ Result<void> Hall::notice_others(const log::Head& head) {
     return {};
 }
 
-Result<std::size_t> Hall::gather(std::span<Write* const> group,
+Result<std::size_t> Hall::gather(Group& group,
+                                 std::size_t done,
                                  Result<log::Appender>& appender,
                                  attempts::Journal& journal,
                                  LogSeq head) {
-    std::size_t taken = 0;
-    for (; taken < group.size(); ++taken) {
-        Write& write = *group[taken];
+    for (; done < group.writes().size() || group.grow(); ++done) {
+        Write& write = *group.writes()[done];
         std::optional<Error> failure;
         const auto write_rows = [&]() -> Result<void> {
             return write.rows ? write.rows(journal) : Result<void>();
         };
         if (!write.execute) {
-            if (auto done = write_rows(); !done) failure = done.error();
+            if (auto written = write_rows(); !written) failure = written.error();
         } else if (!appender) {
             failure = appender.error();
         } else {
@@ -113,10 +114,10 @@ Result<std::size_t> Hall::gather(std::span<Write* const> group,
             write.outcome = write.execute ? appender->seq() : head;
         }
     }
-    return taken;
+    return done;
 }
 
-Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
+Result<std::size_t> Hall::commit_some(Group& group, std::size_t done) {
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
     if (auto ready = recover_if_suspect(); !ready) return ready.error();
@@ -146,7 +147,7 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
     if (*overrun) tell(Event::Kind::many_unknown, "unknown names are tried faster than they fit");
     auto appender = log::Appender::begin(ledger, keys_->signing_key);
 
-    const auto taken = gather(group, appender, *journal, head->place.seq);
+    const auto taken = gather(group, done, appender, *journal, head->place.seq);
     if (!taken) return taken.error();
 
     std::optional<log::SignedBatch> batch;
@@ -181,8 +182,8 @@ Result<std::size_t> Hall::commit_some(std::span<Write* const> group) {
         replication_->wrote(std::move(*batch), appender->head());
     }
     // What was committed is committed: trouble behind it is told, not answered to these callers.
-    if (auto done = after_commit(); !done) {
-        tell(Event::Kind::housekeeping_failed, done.error().message());
+    if (auto kept = after_commit(); !kept) {
+        tell(Event::Kind::housekeeping_failed, kept.error().message());
     }
     return *taken;
 }

@@ -67,7 +67,7 @@ Hall::Hall(Options options, sqlite::Directory directory)
     : options_(std::move(options)),
       environment_(options_.environment),
       directory_(std::move(directory)),
-      queue_([this](std::span<Write* const> group) { commit_group(group); }, options_.commit_queue),
+      queue_([this](Group& group) { commit_group(group); }, options_.commit_queue),
       replication_(std::make_shared<Replication>(*this)) {}
 
 Hall::~Hall() {

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cassert>
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <semaphore>
 #include <span>
 #include <utility>
 #include <vector>
@@ -15,14 +15,47 @@
 namespace countersign::log {
 
 /// The queue in which callers wait for the commit that they share: those who come while one is
-/// under way share the next. It has no thread: the first who waits leads, and commits for all.
-/// Thread-safe. `Write` is one caller's part; the commit sets its `outcome`, a Result.
+/// under way share the next, or this one while it still lets them in. It has no thread: the first
+/// who waits leads, and commits for all. Thread-safe. `Write` is one caller's part; the commit sets
+/// its `outcome`, a Result.
 template <class Write>
 class CommitQueue {
+    struct Waiter;
+
   public:
     using Outcome = decltype(Write::outcome);
-    /// Commits a group, in the order of arrival, and sets every outcome.
-    using CommitGroup = std::function<void(std::span<Write* const>)>;
+
+    /// Who shares one commit.
+    class Group {
+      public:
+        /// In the order of arrival; good until the group grows.
+        std::span<Write* const> writes() const noexcept { return writes_; }
+        /// Lets in those who have come since, while that is worth more to them than it costs those
+        /// who were here before. False when there are none.
+        bool grow() { return writes_.size() < growth_limit && let_in(); }
+
+      private:
+        friend CommitQueue;
+        explicit Group(CommitQueue& queue) : queue_(queue) { let_in(); }
+        bool let_in() {
+            const std::lock_guard guard(queue_.mutex_);
+            auto& waiting = queue_.waiting_;
+            if (waiting.empty()) return false;
+            members_.insert(members_.end(), waiting.begin(), waiting.end());
+            for (const auto& waiter : waiting) writes_.push_back(&waiter->write);
+            waiting.clear();
+            return true;
+        }
+
+        CommitQueue& queue_;
+        std::vector<std::shared_ptr<Waiter>> members_;
+        std::vector<Write*> writes_;
+    };
+    /// A group that has so many lets nobody else in.
+    static constexpr std::size_t growth_limit = 64;
+
+    /// Commits a group, in its order, and sets every outcome.
+    using CommitGroup = std::function<void(Group&)>;
     /// Runs a task that may block, now or later, on a thread of the application's.
     using RunBlocking = std::function<void(std::function<void()>)>;
 
@@ -84,12 +117,34 @@ class CommitQueue {
         offered,  ///< a task is on its way that will lead, unless another caller is there first
         taken,
     };
+    /// Wakes one thread once per call. It sleeps at once, where a semaphore of the standard library
+    /// yields first: a commit takes longer than that, and yields take time from who leads it.
+    class Wakener {
+      public:
+        void wake() {
+            {
+                const std::lock_guard guard(mutex_);
+                is_awake_ = true;
+            }
+            changed_.notify_one();
+        }
+        void wait() {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] { return is_awake_; });
+            is_awake_ = false;
+        }
+
+      private:
+        std::mutex mutex_;
+        std::condition_variable changed_;
+        bool is_awake_ = false;
+    };
     struct Waiter {
         explicit Waiter(Write moved) : write(std::move(moved)) {}
         Write write;
         std::function<void()> told_to_lead;
         std::function<void()> decided;
-        std::binary_semaphore woken{0};  // of a caller that waits on its own thread
+        Wakener wakener;  // of a caller that waits on its own thread
         bool leads = false;
         std::move_only_function<void(Outcome)> handler;
     };
@@ -97,16 +152,16 @@ class CommitQueue {
     static void prepare_to_wait(Waiter& waiter) {
         waiter.told_to_lead = [&waiter] {
             waiter.leads = true;
-            waiter.woken.release();
+            waiter.wakener.wake();
         };
-        waiter.decided = [&waiter] { waiter.woken.release(); };
+        waiter.decided = [&waiter] { waiter.wakener.wake(); };
     }
 
     Outcome wait(Waiter& waiter) {
-        waiter.woken.acquire();
+        waiter.wakener.wait();
         if (std::exchange(waiter.leads, false)) {
             lead(false);
-            waiter.woken.acquire();  // the leader's own write is the first of its group
+            waiter.wakener.wait();  // the leader's own write is the first of its group
         }
         return std::move(waiter.write.outcome);
     }
@@ -135,13 +190,6 @@ class CommitQueue {
         }
     }
 
-    std::vector<std::shared_ptr<Waiter>> take_group() {
-        const std::lock_guard guard(mutex_);
-        std::vector<std::shared_ptr<Waiter>> group(waiting_.begin(), waiting_.end());
-        waiting_.clear();
-        return group;
-    }
-
     /// Who waits longest; without anyone the lead ends, if `ends`.
     std::shared_ptr<Waiter> successor(bool ends) {
         const std::lock_guard guard(mutex_);
@@ -166,30 +214,32 @@ class CommitQueue {
         next.told_to_lead();
     }
 
-    static void tell_outcomes(const std::vector<std::shared_ptr<Waiter>>& group) {
-        for (const bool asynchronous : {false, true}) {
-            for (const auto& waiter : group) {
-                if (static_cast<bool>(waiter->handler) == asynchronous) waiter->decided();
-            }
+    enum class Caller { waits, has_handler };
+
+    static void tell_outcomes(const Group& group, Caller to) {
+        for (const auto& waiter : group.members_) {
+            const bool has_handler = static_cast<bool>(waiter->handler);
+            if (has_handler == (to == Caller::has_handler)) waiter->decided();
         }
     }
 
-    /// Commits a group and passes the lead on. A caller that waits on its own thread has it before
-    /// the outcomes are told. A handler runs while its leader still leads, so that what it writes
-    /// joins the queue and not the stack, even where `run_blocking` runs its task at once.
+    /// Commits a group and passes the lead on. Callers that wait on their own threads are told
+    /// first: who comes back for more then shares the next commit with all the others, where else
+    /// the next leader would commit alone. They have the lead before handlers run. A handler runs
+    /// while its leader still leads, so that what it writes joins the queue and not the stack, even
+    /// where `run_blocking` runs its task at once.
     void lead(bool on_application_thread) {
         for (;;) {
-            const auto group = take_group();
-            std::vector<Write*> writes;
-            for (const auto& waiter : group) writes.push_back(&waiter->write);
-            commit_(writes);
+            Group group(*this);
+            commit_(group);
 
+            tell_outcomes(group, Caller::waits);
             auto next = successor(false);
             if (next && !next->handler) {
                 next->told_to_lead();
-                return tell_outcomes(group);
+                return tell_outcomes(group, Caller::has_handler);
             }
-            tell_outcomes(group);
+            tell_outcomes(group, Caller::has_handler);
             next = successor(true);
             if (!next) return;
             if (!next->handler) return next->told_to_lead();

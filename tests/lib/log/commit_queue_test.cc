@@ -23,11 +23,11 @@ using Queue = log::CommitQueue<Write>;
 /// Sets each outcome to a place in the order of all commits; a negative value is refused.
 class Committer {
   public:
-    void operator()(std::span<Write* const> group) {
+    void operator()(Queue::Group& group) {
         if (delay.count() != 0) std::this_thread::sleep_for(delay);
         CHECK(!std::exchange(busy_, true));  // never two at once
         ++groups;
-        for (Write* write : group) {
+        for (Write* write : group.writes()) {
             order.push_back(write->value);
             if (write->value < 0) {
                 write->outcome = errc::conflict;
@@ -38,7 +38,7 @@ class Committer {
         busy_ = false;
     }
     Queue::CommitGroup handle() {
-        return [this](std::span<Write* const> group) { (*this)(group); };
+        return [this](Queue::Group& group) { (*this)(group); };
     }
 
     std::chrono::milliseconds delay{0};
@@ -144,9 +144,9 @@ TEST_CASE("commit queue: those who come while one commits: next, in the order of
     std::binary_semaphore go_on{0};
     std::vector<std::vector<int>> groups;
     Queue queue(
-        [&](std::span<Write* const> group) {
+        [&](Queue::Group& group) {
             std::vector<int> values;
-            for (Write* write : group) {
+            for (Write* write : group.writes()) {
                 values.push_back(write->value);
                 write->outcome = 0;
             }
@@ -172,14 +172,45 @@ TEST_CASE("commit queue: those who come while one commits: next, in the order of
     CHECK(groups == std::vector<std::vector<int>>{{1}, {2, 3, 4, 5, 6}});
 }
 
+TEST_CASE("commit queue: those who come while a group is gathered: let in until it is large") {
+    constexpr auto limit = static_cast<int>(Queue::growth_limit);
+    Workers workers(1);
+    std::vector<std::size_t> groups;
+    std::atomic<int> done = 0;
+    std::function<void(int)> enter;
+    Queue queue(
+        [&](Queue::Group& group) {
+            std::size_t decided = 0;
+            for (; decided < group.writes().size() || group.grow(); ++decided) {
+                Write& write = *group.writes()[decided];
+                write.outcome = write.value;
+                if (write.value < limit) enter(write.value + 1);  // comes while this one is decided
+            }
+            groups.push_back(decided);
+        },
+        10);
+    enter = [&](int value) {
+        queue.commit_async(
+            {.value = value},
+            [&](std::function<void()> task) { workers.run(std::move(task)); },
+            [&, value](Result<int> outcome) {
+                CHECK(outcome.value() == value);
+                ++done;
+            });
+    };
+    enter(0);
+    wait_for(done, limit + 1);
+    CHECK(groups == std::vector<std::size_t>{Queue::growth_limit, 1});
+}
+
 TEST_CASE("commit queue: more wait than may: those are overloaded, and the others served") {
     Workers workers(1);
     std::binary_semaphore begun{0};
     std::binary_semaphore go_on{0};
     bool first = true;
     Queue queue(
-        [&](std::span<Write* const> group) {
-            for (Write* write : group) write->outcome = write->value;
+        [&](Queue::Group& group) {
+            for (Write* write : group.writes()) write->outcome = write->value;
             if (std::exchange(first, false)) {
                 begun.release();
                 go_on.acquire();
@@ -249,8 +280,8 @@ TEST_CASE("commit queue: tasks that run at once, handlers that write again: no d
     constexpr int number = 20'000;
     int done = 0;
     Queue queue(
-        [](std::span<Write* const> group) {
-            for (Write* write : group) write->outcome = 0;
+        [](Queue::Group& group) {
+            for (Write* write : group.writes()) write->outcome = 0;
         },
         10);
     int deepest = 0;
