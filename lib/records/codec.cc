@@ -44,6 +44,10 @@ Authenticator read_authenticator(schema::Authenticator::Reader from) {
 
 /// The list of `from`, in which each keeps what a newer release put into its namesake in `user`.
 void write_authenticators(schema::User::Builder user, const std::vector<Authenticator>& from) {
+    if (from.empty()) {
+        user.initAuthenticators(0);
+        return;
+    }
     using Private = schema::Authenticator::_capnpPrivate;
     const auto before = user.asReader().getAuthenticators();
     std::size_t words = Private::dataWordSize;
@@ -94,7 +98,8 @@ ThrottleSettings read_throttle(schema::Throttle::Reader from) {
 }  // namespace
 
 Bytes encode(const User& user, BytesView before) {
-    capnp::MallocMessageBuilder message;
+    flat::FirstSegment first;
+    capnp::MallocMessageBuilder message(first.words);
     auto root = flat::start<schema::User>(message, before);
     root.setLogin(flat::text(user.login));
     root.setDisplayName(flat::text(user.display_name));
@@ -148,7 +153,8 @@ Result<User> decode_user(BytesView bytes) {
 }
 
 Bytes encode(const PoolSettings& settings, BytesView before) {
-    capnp::MallocMessageBuilder message;
+    flat::FirstSegment first;
+    capnp::MallocMessageBuilder message(first.words);
     auto root = flat::start<schema::PoolSettings>(message, before);
     root.setIssuer(flat::text(settings.issuer));
     root.setUnicodeVersion(flat::text(settings.unicode_version));

@@ -36,6 +36,12 @@ inline capnp::Text::Reader text(const std::string& value) {
     return {value.c_str(), value.size()};
 }
 
+/// Where a message begins that will hardly be larger, so that nothing is allocated for it. It is
+/// zeroed when the message goes.
+struct FirstSegment {
+    capnp::word words[256]{};
+};
+
 /// Copies exactly `Array`'s size, or throws what `read` turns into errc::malformed.
 template <class Array>
 Array sized(capnp::Data::Reader data) {
