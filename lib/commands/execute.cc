@@ -70,6 +70,7 @@ Result<void> require_sound(const records::User& user) {
 
 /// A user's record, opened to be changed.
 struct Opened {
+    records::StoredRecord stored;
     RealmId realm;
     sealing::PlainBytes content;
     records::User user;
@@ -77,7 +78,7 @@ struct Opened {
 
 Result<Opened> open_user(records::Reader& reader, const Context& context, UserId id) {
     const auto name = records::name_of(id);
-    const auto stored = reader.get(name);
+    auto stored = reader.get(name);
     if (!stored) return stored.error();
     if (!*stored) return Error(errc::not_found, "no user " + to_string(id));
     auto content = context.sealer.open(name, (*stored)->sealed);
@@ -86,7 +87,7 @@ Result<Opened> open_user(records::Reader& reader, const Context& context, UserId
     if (!header) return header.error();
     auto user = records::decode_user(content->bytes());
     if (!user) return Error(errc::corrupt, user.error().detail());
-    return Opened{header->realm, std::move(*content), std::move(*user)};
+    return Opened{std::move(**stored), header->realm, std::move(*content), std::move(*user)};
 }
 
 /// The one change that puts `user`; what `before` held and this release does not know stays.
@@ -112,7 +113,9 @@ Changes edit_user(records::Reader& reader, const Context& context, UserId id, Ed
     if (!opened) return opened.error();
     if (Result<void> edited = edit(opened->user); !edited) return edited.error();
     opened->user.modified = context.now;
-    return put_user(context, id, opened->realm, opened->user, opened->content.bytes());
+    auto changes = put_user(context, id, opened->realm, opened->user, opened->content.bytes());
+    if (changes) changes->front().before = std::move(opened->stored);
+    return changes;
 }
 
 records::Authenticator copy_of(const records::Authenticator& from) {

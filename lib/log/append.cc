@@ -92,6 +92,7 @@ Result<Appender::Added> Appender::add(const Execute& execute,
         if (auto applied = ledger_->apply(change, seq_, head_.digest); !applied) {
             return applied.error();
         }
+        change.before.reset();
         changes_.insert_or_assign(change.name, std::move(change));
     }
     bytes_ += *bytes;

@@ -28,6 +28,7 @@ Result<Ledger> Ledger::prepare(sqlite::Database& database,
 }
 
 Result<void> Ledger::apply(const records::Change& change, LogSeq seq, Digest& digest) {
+    if (change.before) return replace(change.before, change, seq, digest);
     const auto before = reader.get(change.name);
     if (!before) return before.error();
     return replace(*before, change, seq, digest);

@@ -49,6 +49,9 @@ struct Change {
         std::vector<Handle> handles;  ///< ascending, no two alike
     };
     std::optional<Put> put;  ///< none: the record is erased
+    /// What it replaces, where that was read in the transaction that makes the change, and after
+    /// all that it wrote; none: not known. No part of a batch.
+    std::optional<StoredRecord> before = std::nullopt;
 };
 
 /// The user's record has the user's own id.
