@@ -79,6 +79,11 @@ Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches
     if (!replayed) return replayed.error();
     std::shared_ptr<const PoolView> fresh;
     if (replayed->head) {
+        for (const RecordKey& each : replayed->left_out) {
+            if (each.kind != static_cast<std::uint16_t>(records::RecordKind::user)) continue;
+            auto erased = hall_.writing_->attempts.erase(UserId{each.id.bytes});
+            if (!erased) return erased.error();
+        }
         auto pool = look_at_pool(true);
         if (!pool) return pool.error();
         fresh = std::move(*pool);

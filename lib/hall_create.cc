@@ -163,7 +163,10 @@ Result<void> write_genesis(const std::string& path,
     if (!added) return added.error();
     if (failure) return *failure;
     if (auto closed = appender->close(now); !closed) return closed.error();
-    return transaction->commit();
+    if (auto done = transaction->commit(); !done) return done;
+    // So that the file is a store even without its write-ahead log.
+    const auto moved = database->checkpoint(sqlite::CheckpointMode::truncate);
+    return moved ? Result<void>() : moved.error();
 }
 
 Result<void> write_store(const sqlite::Directory& directory,

@@ -85,6 +85,9 @@ Result<void> Hall::make_joiner(const membership::InvitationText& invitation) {
             return done;
         }
         if (auto done = transaction->commit(); !done) return done;
+        // So that the file is a store even without its write-ahead log.
+        const auto moved = database->checkpoint(sqlite::CheckpointMode::truncate);
+        if (!moved) return moved.error();
         sqlite::MarkerFile marker(directory_);
         return marker.write({.incarnation = incarnation}, true, now().monotonic);
     };

@@ -153,6 +153,18 @@ class Hall::Attempt final : public accounts::SignInGround,
         machine_.released(left);
     }
 
+    /// The user may have been erased since the attempt began: then nothing is kept of it.
+    std::function<Result<void>(attempts::Journal&)> rows_of(Machine::Write& need) {
+        if (!machine_.subject().known) return std::move(need.rows);
+        return [&hall = hall_, user = machine_.subject().id, rows = std::move(need.rows)](
+                   attempts::Journal& journal) -> Result<void> {
+            const auto stored = hall.writing_->ledger.reader.get(records::name_of(user));
+            if (!stored) return stored.error();
+            if (!*stored) return Error(errc::not_found, "the user was erased meanwhile");
+            return rows(journal);
+        };
+    }
+
     void written(Result<LogSeq> outcome) {
         if (!outcome) hall_.tell(Event::Kind::attempt_refused, outcome.error().message());
         machine_.written(std::move(outcome));
@@ -191,7 +203,7 @@ class Hall::Attempt final : public accounts::SignInGround,
     }
     void wait_for(Machine::Hash&) { hash(); }
     void wait_for(Machine::Write& need) {
-        written(hall_.queue_.commit({.rows = std::move(need.rows), .execute = {}}));
+        written(hall_.queue_.commit({.rows = rows_of(need), .execute = {}}));
     }
     void wait_for(Machine::Release& need) { release(need); }
     void wait_for(Machine::Done&) {}
@@ -254,7 +266,7 @@ class Hall::Attempt final : public accounts::SignInGround,
     }
     bool begin(Machine::Write& need) {
         hall_.queue_.commit_async(
-            {.rows = std::move(need.rows), .execute = {}},
+            {.rows = rows_of(need), .execute = {}},
             [&hall = hall_](std::function<void()> task) { hall.run_blocking(std::move(task)); },
             [self = shared_from_this()](Result<LogSeq> outcome) {
                 self->written(std::move(outcome));

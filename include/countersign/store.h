@@ -88,7 +88,8 @@ class Store {
     /// Decides one attempt to sign in, after one Argon2 and at most one durable write; whatever the
     /// outcome, it was counted before the answer. The order of work is lib/README.md, "An attempt".
     /// Errors (nothing was decided or counted): errc::overloaded, errc::timed_out, errc::cancelled,
-    /// errc::disk_full, errc::key_unavailable, errc::corrupt.
+    /// errc::disk_full, errc::key_unavailable, errc::corrupt, errc::not_found (the user was erased
+    /// meanwhile).
     Result<SignInResult> authenticate(SignIn attempt);
     void authenticate(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
 

@@ -131,7 +131,10 @@ Result<Staging> Staging::prepare(sqlite::Database& database,
           {Query::drop_batches,
            "DELETE FROM old_batch WHERE seq IN (SELECT seq FROM old_batch ORDER BY seq LIMIT ?)"
            " RETURNING 1"},
-          {Query::drop_head, "DELETE FROM old_head"}}});
+          {Query::drop_head, "DELETE FROM old_head"},
+          {Query::left_out,
+           "SELECT kind, id FROM record WHERE NOT EXISTS (SELECT 1 FROM staged_record AS staged"
+           " WHERE staged.kind = record.kind AND staged.id = record.id)"}}});
     if (!statements) return statements.error();
     return Staging(std::move(*staged), std::move(*statements));
 }
@@ -360,8 +363,24 @@ Result<Staging::Replayed> Staging::replay(sqlite::Database& database,
             Error(errc::digest_mismatch,
                   "the copied records are not those that " + described(now->last) + " signs"));
     }
+    auto left_out = read_left_out();
+    if (!left_out) return left_out.error();
     if (auto swapped = swap_in(database); !swapped) return swapped.error();
-    return Replayed{.head = std::move(*head)};
+    return Replayed{.head = std::move(*head), .left_out = std::move(*left_out)};
+}
+
+Result<std::vector<RecordKey>> Staging::read_left_out() {
+    std::vector<RecordKey> left_out;
+    const auto read = sqlite::each_row(
+        statements_[Query::left_out].query(), [&](const sqlite::Rows& rows) -> Result<bool> {
+            const auto columns = sqlite::columns<std::uint16_t, RecordId>(rows);
+            if (!columns) return columns.error();
+            const auto& [kind, id] = *columns;
+            left_out.push_back({.kind = kind, .id = id});
+            return true;
+        });
+    if (!read) return read.error();
+    return left_out;
 }
 
 Result<void> Staging::swap_in(sqlite::Database& database) {

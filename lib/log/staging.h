@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "countersign/error.h"
 #include "countersign/link.h"
@@ -53,6 +54,8 @@ class Staging {
         CopyState state;
         /// The store's head, when the copy was proved and serves from this commit on.
         std::optional<Head> head;
+        /// With `head`: what the store held before, and holds no more.
+        std::vector<RecordKey> left_out;
         /// Why the copy was given up: errc::digest_mismatch at its last batch; errc::fork when a
         /// signed batch contradicts one that was replayed; errc::wrong_epoch when one was left out
         /// by a later designation. No copy is under way then, which must be committed too.
@@ -84,6 +87,7 @@ class Staging {
         drop_handles,
         drop_batches,
         drop_head,
+        left_out,
         count
     };
     /// The row `staging`.
@@ -104,6 +108,7 @@ class Staging {
     Result<void> write_records(const CopyPage& page);
     Result<void> index_handles(Row& row);
     Result<void> set_aside(sqlite::Database& database);
+    Result<std::vector<RecordKey>> read_left_out();
     Result<void> swap_in(sqlite::Database& database);
     Result<Replayed> give_up(sqlite::Database& database, Error why);
     Result<std::optional<Error>> apply(const SignedBatch& batch,

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "cluster/linked_sites.h"
+#include "support/manual_tasks.h"
 
 using namespace countersign;
 using namespace countersign::testing;
@@ -123,6 +124,7 @@ TEST_CASE("cluster: cut off: goes on signing in; linked again, catches up from t
 TEST_CASE("cluster: the log has been compacted meanwhile: copied anew, serving all the while") {
     HqAndBranch sites;
     for (int i = 0; i < 20; ++i) add_user(*sites.hq.store, "user-" + std::to_string(i));
+    CHECK(sign_in(*sites.branch.store, "bob", "a guess").verdict == Verdict::refused);
     REQUIRE(sites.hq.store->users().erase(sites.bob));
     const auto compacted = sites.hq.store->log().compact();
     REQUIRE(compacted);
@@ -139,6 +141,31 @@ TEST_CASE("cluster: the log has been compacted meanwhile: copied anew, serving a
     CHECK(sign_in(*sites.branch.store, "alice", "a new pair of boots").verdict ==
           Verdict::accepted);
     CHECK(in_step(sites.hq, sites.branch));
+    link.cut();
+    sites.branch.close();
+    CHECK(sites.branch.place.ask("SELECT count(*) FROM tally") == 0);
+}
+
+TEST_CASE("cluster: a user is erased while a guess at them is verified: nothing of it is kept") {
+    HqAndBranch sites;
+    ManualTasks tasks;
+    sites.branch.close();
+    sites.branch.place.options.run_blocking = tasks.run_blocking();
+    sites.branch.reopen();
+    std::optional<Result<SignInResult>> answer;
+    SignIn guess;
+    guess.login = "bob";
+    guess.password = Secret("a guess");
+    sites.branch.store->authenticate(std::move(guess), [&](auto result) { answer = result; });
+    REQUIRE(tasks.run_one());  // up to the hash, or beyond it, but not to the commit's answer
+    REQUIRE(sites.hq.store->users().erase(sites.bob));
+    SiteLink link(sites.branch, sites.hq);
+    link.run();
+    tasks.run_all();
+    REQUIRE(answer);
+    link.cut();
+    sites.branch.close();
+    CHECK(sites.branch.place.ask("SELECT count(*) FROM tally") == 0);
 }
 
 TEST_CASE("cluster: the replica's batch is acknowledged: compaction costs it no copy") {
