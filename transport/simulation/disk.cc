@@ -196,7 +196,9 @@ void Disk::settle_names(Damage damage) {
     std::erase_if(durable_names_, [&](const auto& entry) {
         return entry.first != "/" && !durable_names_.contains(parent_of(entry.first));
     });
+    for (const auto& entry : names_) entry.second->is_named = false;
     names_ = durable_names_;
+    for (const auto& entry : names_) entry.second->is_named = true;
 }
 
 void Disk::power_on() {

@@ -122,3 +122,20 @@ TEST_CASE(
     CHECK(size(true) == 3);
     CHECK(size(false) == 5);
 }
+
+TEST_CASE("simulation: a file's removal is lost with the power: it is there and counts again") {
+    DiskMachine machine;
+    machine.start();
+    REQUIRE(machine.run->write_file("/site/file", bytes_of(std::string(1000, 'x')), true));
+    const auto process = machine.disk->start_process();
+    REQUIRE(machine.disk->remove(process, "/site/file") == 0);
+    CHECK(machine.disk->bytes_held() == 0);
+    machine.disk->power_off(Damage::drop);
+    machine.power_on();
+    machine.start();
+    CHECK(machine.disk->bytes_held() == 1000);
+    REQUIRE(machine.run->open_lock("/site/file"));
+    CHECK(machine.disk->bytes_held() == 1000);
+    REQUIRE(machine.run->remove_file("/site/file"));
+    CHECK(machine.disk->bytes_held() == 0);
+}

@@ -29,6 +29,11 @@ void DiskRun::pass(milliseconds time) {
     now_.monotonic += time;
 }
 
+void DiskRun::reseed(std::uint64_t seed) {
+    const std::lock_guard guard(mutex_);
+    draw_.seed(seed);
+}
+
 Now DiskRun::now() {
     const std::lock_guard guard(mutex_);
     return now_;

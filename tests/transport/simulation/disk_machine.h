@@ -22,6 +22,8 @@ class DiskRun final : public simulation::DiskEnvironment {
             std::chrono::seconds since_start);
 
     void pass(milliseconds time);
+    /// From now on the random numbers are those of this seed.
+    void reseed(std::uint64_t seed);
     UnixTime wall() { return now().wall; }
 
     Now now() override;
