@@ -182,6 +182,11 @@ Result<void> Hall::require_member() const {
 
 Result<sqlite::ReaderPool<Readers>::Lease> Hall::reader() {
     if (auto there = require_log(); !there) return there.error();
+    if (!health_->sound()) {  // else a node that only reads would never recover
+        auto lock = directory_.write_lock(options_.lock_patience);
+        if (!lock) return lock.error();
+        if (auto ready = recover_if_suspect(); !ready) return ready.error();
+    }
     return readers_->lease();
 }
 
@@ -195,6 +200,7 @@ Result<void> Hall::open_writing() {
 
 Result<void> Hall::recover_if_suspect() {
     if (health_->sound() && writing_) return {};
+    if (health_->stopped()) return health_->check();
     tell(Event::Kind::disk_failed, "a sync failed; what the disk holds is being made sure of");
     readers_->close();
     replication_->close_watch();

@@ -194,14 +194,18 @@ Result<void> Connection::ready() const {
     return {};
 }
 
-Result<std::int64_t> Connection::fixed(Fixed which, std::string_view doing) {
+Result<void> Connection::prepare_fixed(Fixed which, std::string_view doing) {
     const auto index = static_cast<std::size_t>(which);
-    sqlite3_stmt*& statement = fixed_[index];
-    if (!statement) {
-        const int code = sqlite3_prepare_v3(
-            handle, fixed_sql[index], -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-        if (code != SQLITE_OK) return fail(code, doing);
-    }
+    if (fixed_[index]) return {};
+    const int code = sqlite3_prepare_v3(
+        handle, fixed_sql[index], -1, SQLITE_PREPARE_PERSISTENT, &fixed_[index], nullptr);
+    if (code != SQLITE_OK) return fail(code, doing);
+    return {};
+}
+
+Result<std::int64_t> Connection::fixed(Fixed which, std::string_view doing) {
+    if (auto prepared = prepare_fixed(which, doing); !prepared) return prepared.error();
+    sqlite3_stmt* const statement = fixed_[static_cast<std::size_t>(which)];
     const int code = sqlite3_step(statement);
     const std::int64_t number = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
     if (code != SQLITE_ROW && code != SQLITE_DONE) {

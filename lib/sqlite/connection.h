@@ -40,6 +40,8 @@ class Connection {
     Result<void> ready() const;
 
     Result<std::int64_t> fixed(Fixed which, std::string_view doing);
+    /// Makes that statement ready, so that running it needs as little memory as can be.
+    Result<void> prepare_fixed(Fixed which, std::string_view doing);
     /// One row of one number.
     Result<std::int64_t> number(const char* sql);
     Result<void> execute(const char* sql, std::string_view doing);

@@ -17,6 +17,10 @@ struct OpenOptions;
 class Health {
   public:
     bool sound() const noexcept { return state_.load(std::memory_order_acquire) == State::sound; }
+    /// Recovery failed: nothing is read or written until the store is opened anew.
+    bool stopped() const noexcept {
+        return state_.load(std::memory_order_acquire) == State::stopped;
+    }
     /// Errors: errc::outcome_unknown, and why.
     Result<void> check() const;
     void suspect(std::string why);

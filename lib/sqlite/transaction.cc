@@ -12,6 +12,14 @@ namespace {
 Result<void> start(Connection& connection, Fixed how, const char* doing) {
     assert(!connection.transaction_open);
     if (auto ready = connection.ready(); !ready) return ready;
+    // What a lack of memory would leave open later, nothing could end.
+    if (auto prepared = connection.prepare_fixed(Fixed::rollback, doing); !prepared) {
+        return prepared;
+    }
+    if (!sqlite3_get_autocommit(connection.handle)) {
+        const auto ended = connection.fixed(Fixed::rollback, "ending what was left open in");
+        if (!ended) return ended.error();
+    }
     const auto begun = connection.fixed(how, doing);
     if (!begun) return begun.error();
     connection.transaction_open = true;
@@ -19,7 +27,7 @@ Result<void> start(Connection& connection, Fixed how, const char* doing) {
 }
 
 void roll_back(Connection& connection) noexcept {
-    // A failed rollback leaves nothing to do: the file is as it was, and the handle says so later.
+    // One that fails leaves the file as it was; the next transaction begins with another attempt.
     if (!sqlite3_get_autocommit(connection.handle)) {
         (void)connection.fixed(Fixed::rollback, "rolling back in");
     }
