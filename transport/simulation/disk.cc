@@ -241,13 +241,17 @@ void Disk::apply(Names& names, const Change& change) {
     }
 }
 
-void Disk::unname(const FilePointer& file) {
-    file->is_named = false;
-    if (file->openings == 0) used_ -= file->content.bytes().size();
+void Disk::forget_if_gone(DiskFile& file) {
+    if (file.is_named || file.openings != 0 || !file.is_counted) return;
+    used_ -= file.content.bytes().size();
+    file.is_counted = false;
 }
 
 void Disk::put(const std::string& name, const FilePointer& file, const std::string& from) {
-    if (const auto before = find(name)) unname(before);
+    if (const auto before = find(name)) {
+        before->is_named = false;
+        forget_if_gone(*before);
+    }
     if (file) file->is_named = true;
     changed_names_.push_back({.name = name, .from = from, .file = file});
     apply(names_, changed_names_.back());
@@ -267,7 +271,9 @@ std::vector<Disk::FilePointer> Disk::all_files() const {
 
 void Disk::count_used() {
     used_ = 0;
+    for (const OpenFile* file : open_files_) file->file->is_counted = false;
     for (const auto& [path, file] : names_) {
+        file->is_counted = true;
         used_ += file->content.bytes().size();
         if (file->shared) used_ += file->shared->bytes;
     }

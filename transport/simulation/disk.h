@@ -257,7 +257,7 @@ class Disk {
     void end(OpenFile& file);
     void release_shared(OpenFile& file, unsigned locks);
     void leave_shared(OpenFile& file);
-    void unname(const FilePointer& file);
+    void forget_if_gone(DiskFile& file);
     void count_used();
 
     const DiskOptions options_;
@@ -301,6 +301,7 @@ struct DiskFile {
     bool is_directory = false;
     FileContent content;
     bool is_named = true;
+    bool is_counted = true;  ///< its bytes are among `Disk::used_`
     unsigned openings = 0;
     const OpenFile* whole_holder = nullptr;
     unsigned readers = 0;  ///< SQLite's shared locks

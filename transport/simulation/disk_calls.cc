@@ -52,11 +52,8 @@ void Disk::close(std::unique_ptr<OpenFile> file) {
     const std::lock_guard guard(mutex_);
     end(*file);
     std::erase(open_files_, file.get());
-    DiskFile& on = *file->file;
-    // After a power cut the bytes were counted anew, without files that have no name.
-    if (--on.openings == 0 && !on.is_named) {
-        used_ -= std::min<std::uint64_t>(used_, on.content.bytes().size());
-    }
+    --file->file->openings;
+    forget_if_gone(*file->file);
 }
 
 int Disk::read(OpenFile& file, std::uint64_t offset, std::span<std::byte> into, std::size_t& got) {
@@ -84,7 +81,7 @@ int Disk::write(OpenFile& file, std::uint64_t offset, std::span<const std::byte>
             bytes = bytes.first(room > offset ? room - offset : 0);
         }
         if (!bytes.empty()) file.file->content.write(offset, bytes);
-        used_ += file.file->content.bytes().size() - before;
+        if (file.file->is_counted) used_ += file.file->content.bytes().size() - before;
         return fits ? 0 : ENOSPC;
     });
 }
@@ -96,8 +93,7 @@ int Disk::truncate(OpenFile& file, std::uint64_t size) {
         if (effect == Effect::half) return 0;
         if (size > before && !has_room(size - before)) return ENOSPC;
         file.file->content.resize(size);
-        used_ += size;
-        used_ -= before;
+        if (file.file->is_counted) used_ += size - before;  // modulo 2^64
         return 0;
     });
 }
