@@ -210,6 +210,9 @@ class Hall {
     Result<void> make_pool();
     /// What an unfinished `create` or `join` has made.
     void remove_files();
+    /// Removes what is left where making a store was cut short; what is or was a store stays. The
+    /// caller holds the directory's write lock.
+    Result<void> clear_unfinished();
 
     // hall_join
     /// Makes the directory of a node that nobody knows yet. Under the directory's write lock.

@@ -124,8 +124,9 @@ Result<std::vector<records::Change>> first_records(const Genesis& genesis,
     return changes;
 }
 
-/// Fills an empty database in one transaction.
-Result<void> write_genesis(const std::string& path,
+/// Makes the file with nothing but the node's own row in it: from then on it is known whose
+/// creation was cut short, if it is.
+Result<void> write_own_row(const std::string& path,
                            const Options& options,
                            const Genesis& genesis,
                            Environment& environment) {
@@ -133,13 +134,26 @@ Result<void> write_genesis(const std::string& path,
         path, {.vfs = environment.sqlite_vfs(), .create = true, .patience = options.lock_patience});
     if (!database) return database.error();
     if (auto migrated = sqlite::migrate(*database, schema()); !migrated) return migrated;
+    auto transaction = sqlite::Transaction::begin(*database);
+    if (!transaction) return transaction.error();
+    if (auto done = membership::write_identity(*database, genesis.identity); !done) return done;
+    return transaction->commit();
+}
+
+/// Fills the file with the pool, in one transaction.
+Result<void> write_genesis(const std::string& path,
+                           const Options& options,
+                           const Genesis& genesis,
+                           Environment& environment) {
+    auto database = sqlite::Database::open(
+        path, {.vfs = environment.sqlite_vfs(), .patience = options.lock_patience});
+    if (!database) return database.error();
     const UnixTime now = environment.now().wall;
     const auto changes = first_records(genesis, options, now, environment);
     if (!changes) return changes.error();
 
     auto transaction = sqlite::Transaction::begin(*database);
     if (!transaction) return transaction.error();
-    if (auto done = membership::write_identity(*database, genesis.identity); !done) return done;
     auto ledger =
         log::Ledger::prepare(*database, genesis.identity.pool, genesis.keyring->digest_key());
     if (!ledger) return ledger.error();
@@ -169,19 +183,27 @@ Result<void> write_genesis(const std::string& path,
     return moved ? Result<void>() : moved.error();
 }
 
-Result<void> write_store(const sqlite::Directory& directory,
-                         const Options& options,
-                         const Genesis& genesis) {
-    Environment& environment = *options.environment;
-    if (auto done = write_genesis(directory.database_path(), options, genesis, environment);
-        !done) {
-        return done;
-    }
-    sqlite::MarkerFile marker(directory);
-    return marker.write(
-        {.incarnation = genesis.incarnation, .head = LogSeq{1}, .row_seq = RowSeq{0}},
-        true,
-        environment.now().monotonic);
+/// What the creation that was cut short had got to know of its pool: nothing yet, or the pool's id.
+/// An error: this is something else, a finished store among others.
+Result<std::optional<PoolId>> unfinished_pool(sqlite::Database& database) {
+    const auto owner = database.application_id();
+    if (!owner) return owner.error();
+    const auto objects = database.object_count();
+    if (!objects) return objects.error();
+    if (*owner == 0 && *objects == 0) return std::nullopt;
+    if (*owner != sqlite::store_application_id) return errc::store_exists;
+    if (auto migrated = sqlite::migrate(database, schema()); !migrated) return migrated.error();
+    const auto identity = membership::read_identity(database);
+    if (!identity && identity.error() == errc::not_a_store) return std::nullopt;
+    if (!identity) return identity.error();
+    const auto sponsor = membership::read_sponsor(database);
+    if (!sponsor) return sponsor.error();
+    auto row = log::HeadRow::prepare(database);
+    if (!row) return row.error();
+    const auto head = row->read();
+    if (!head) return head.error();
+    if (*sponsor || head->place.seq != LogSeq{0}) return errc::store_exists;
+    return identity->pool;
 }
 
 Result<void> check_creation(const Options& options) {
@@ -198,13 +220,19 @@ Result<std::unique_ptr<Hall>> Hall::create(Options options) {
     if (auto valid = check_creation(options); !valid) return valid.error();
     if (!options.environment) options.environment = system_environment();
     auto directory = sqlite::Directory::create(options.directory, *options.environment);
+    if (!directory && directory.error() == errc::store_exists) {
+        directory = sqlite::Directory::open(options.directory, *options.environment);
+    }
     if (!directory) return directory.error();
     options.directory = directory->path();
     std::unique_ptr<Hall> hall(new Hall(std::move(options), std::move(*directory)));
     const auto lock = hall->directory_.write_lock(hall->options_.lock_patience);
     if (!lock) return lock.error();
+    if (auto cleared = hall->clear_unfinished(); !cleared) return cleared.error();
     if (hall->directory_.holds_store()) {
-        return Error(errc::store_exists, hall->options_.directory + " holds a store");
+        return Error(
+            errc::store_exists,
+            hall->options_.directory + " holds a store already: open it, or choose another path");
     }
     if (auto made = hall->make_pool(); !made) return made.error();
     return hall;
@@ -213,23 +241,52 @@ Result<std::unique_ptr<Hall>> Hall::create(Options options) {
 Result<void> Hall::make_pool() {
     const auto genesis = make_genesis(options_, *environment_);
     if (!genesis) return genesis.error();
-    if (auto written = membership::write_root_key(root_file(),
-                                                  genesis->identity.pool,
-                                                  genesis->root_seed,
-                                                  *root_key_provider(),
-                                                  *environment_);
-        !written) {
-        return written;
+    const auto& pool = genesis->identity.pool;
+    const std::string path = directory_.database_path();
+    auto made = write_own_row(path, options_, *genesis, *environment_);
+    if (made) {
+        made = membership::write_root_key(
+            root_file(), pool, genesis->root_seed, *root_key_provider(), *environment_);
     }
-    auto made = write_store(directory_, options_, *genesis);
+    // Before the pool: else one that was made as the power went would pass for a copy.
+    if (made) {
+        sqlite::MarkerFile marker(directory_);
+        made = marker.write({.incarnation = genesis->incarnation}, true, now().monotonic);
+    }
+    if (made) made = write_genesis(path, options_, *genesis, *environment_);
     if (made) made = start();
     if (made) return {};
 
-    remove_files();
-    static_cast<void>(environment_->remove_file(root_file()));
+    // The key goes first: as long as the store's file is there, another attempt finds out whose key
+    // it is.
+    if (membership::remove_root_key(root_file(), pool, *environment_)) remove_files();
     // Whether a sync that failed took effect no longer matters: all of it is gone.
     const bool unsure = made.error() == errc::outcome_unknown;
     return unsure ? Error(errc::io_error, made.error().detail()) : made.error();
+}
+
+Result<void> Hall::clear_unfinished() {
+    if (!directory_.holds_store()) return {};
+    // A store that lived says so outside the file, whatever became of the file.
+    const auto marker = sqlite::MarkerFile(directory_).read();
+    if (!marker || (*marker && (*marker)->marks.head != LogSeq{0})) return {};
+    std::optional<PoolId> pool;
+    {
+        auto database = sqlite::Database::open(
+            directory_.database_path(),
+            {.vfs = environment_->sqlite_vfs(), .patience = options_.lock_patience});
+        if (!database) return {};
+        const auto known = unfinished_pool(*database);
+        if (!known) return {};
+        pool = *known;
+    }
+    if (pool) {
+        if (auto gone = membership::remove_root_key(root_file(), *pool, *environment_); !gone) {
+            return gone;
+        }
+    }
+    remove_files();
+    return {};
 }
 
 void Hall::remove_files() {
@@ -237,7 +294,8 @@ void Hall::remove_files() {
     readers_.reset();
     writing_.reset();
     const std::string path = directory_.database_path();
-    for (const auto& file : {path, path + "-wal", path + "-shm", directory_.marker_path()}) {
+    for (const auto& file :
+         {path, path + "-wal", path + "-shm", path + "-journal", directory_.marker_path()}) {
         static_cast<void>(environment_->remove_file(file));
     }
 }

@@ -40,6 +40,7 @@ Result<std::unique_ptr<Hall>> Hall::join(Options options, const Secret& invitati
     std::unique_ptr<Hall> hall(new Hall(std::move(options), std::move(*directory)));
     const auto lock = hall->directory_.write_lock(hall->options_.lock_patience);
     if (!lock) return lock.error();
+    if (auto cleared = hall->clear_unfinished(); !cleared) return cleared.error();
     auto begun = hall->directory_.holds_store() ? hall->resume_joining(*invitation)
                                                 : hall->make_joiner(*invitation);
     if (!begun) return begun.error();
@@ -65,6 +66,12 @@ Result<void> Hall::make_joiner(const membership::InvitationText& invitation) {
         auto database = sqlite::Database::open(directory_.database_path(), options);
         if (!database) return database.error();
         if (auto migrated = sqlite::migrate(*database, schema()); !migrated) return migrated;
+        const Incarnation incarnation = random_incarnation(environment);
+        // Before the rows: else those that were made as the power went would pass for a copy.
+        sqlite::MarkerFile marker(directory_);
+        if (auto done = marker.write({.incarnation = incarnation}, true, now().monotonic); !done) {
+            return done;
+        }
         auto transaction = sqlite::Transaction::begin(*database);
         if (!transaction) return transaction.error();
         if (auto done = membership::write_identity(*database, *identity); !done) return done;
@@ -78,7 +85,6 @@ Result<void> Hall::make_joiner(const membership::InvitationText& invitation) {
         auto tables = attempts::Tables::prepare(*database);
         if (!tables) return tables.error();
         const UnixTime time = now().wall;
-        const Incarnation incarnation = random_incarnation(environment);
         if (auto done =
                 tables->put_author({.incarnation = incarnation, .started = time, .time = time});
             !done) {
@@ -87,9 +93,7 @@ Result<void> Hall::make_joiner(const membership::InvitationText& invitation) {
         if (auto done = transaction->commit(); !done) return done;
         // So that the file is a store even without its write-ahead log.
         const auto moved = database->checkpoint(sqlite::CheckpointMode::truncate);
-        if (!moved) return moved.error();
-        sqlite::MarkerFile marker(directory_);
-        return marker.write({.incarnation = incarnation}, true, now().monotonic);
+        return moved ? Result<void>() : moved.error();
     };
     auto made = write();
     if (made) made = start();

@@ -129,6 +129,15 @@ Result<void> Hall::open_keys() {
     auto sponsor = membership::read_sponsor(*database);
     if (!sponsor) return sponsor.error();
     sponsor_ = std::move(*sponsor);
+    if (!sponsor_) {
+        auto row = log::HeadRow::prepare(*database);
+        if (!row) return row.error();
+        const auto head = row->read();
+        if (!head) return head.error();
+        if (head->place.seq == LogSeq{0}) {
+            return Error(errc::not_a_store, "the file was never finished; make it again");
+        }
+    }
     auto keys = membership::open_identity(*identity_, *options_.key_provider);
     if (!keys) return keys.error();
     keys_ = std::move(*keys);

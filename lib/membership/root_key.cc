@@ -39,6 +39,15 @@ Result<void> wrap_into_file(const std::string& path,
     return environment.write_file(path, file, true);
 }
 
+bool is_root_key(BytesView file) {
+    return file.size() > header_size &&
+           std::ranges::equal(file.first(magic.size()), std::as_bytes(std::span(magic)));
+}
+
+PoolId pool_of(BytesView file) {
+    return *PoolId::from_bytes(file.subspan(magic.size(), PoolId::size));
+}
+
 Result<Secret> read_seed(const std::string& path,
                          const PoolId& pool,
                          KeyProvider& provider,
@@ -50,14 +59,11 @@ Result<Secret> read_seed(const std::string& path,
                      "no root key at " + path + "; fetch it from where it is kept");
     }
     const BytesView bytes = **file;
-    if (bytes.size() <= header_size ||
-        !std::ranges::equal(bytes.first(magic.size()), std::as_bytes(std::span(magic)))) {
-        return Error(errc::malformed, path + " is not a root key's file");
-    }
-    const auto file_pool = PoolId::from_bytes(bytes.subspan(magic.size(), PoolId::size));
+    if (!is_root_key(bytes)) return Error(errc::malformed, path + " is not a root key's file");
     const auto public_key =
         NodeId::from_bytes(bytes.subspan(magic.size() + PoolId::size, NodeId::size));
-    if (*file_pool != pool) return Error(errc::wrong_pool, path + " is another pool's root key");
+    if (pool_of(bytes) != pool)
+        return Error(errc::wrong_pool, path + " is another pool's root key");
     auto seed = provider.unwrap(bytes.subspan(header_size), context_of(pool, public_key->bytes));
     if (!seed) return seed.error();
     if (seed->size() != sealing::key_size) return Error(errc::wrong_key, path);
@@ -79,6 +85,15 @@ Result<void> write_root_key(const std::string& path,
         return Error(errc::already_exists, path + " is there already; move it away first");
     }
     return wrap_into_file(path, pool, seed, provider, environment);
+}
+
+Result<void> remove_root_key(const std::string& path,
+                             const PoolId& pool,
+                             Environment& environment) {
+    const auto file = environment.read_file(path, file_limit);
+    if (!file) return file.error();
+    if (!*file || !is_root_key(**file) || pool_of(**file) != pool) return {};
+    return environment.remove_file(path);
 }
 
 Result<void> rewrap_root_key(const std::string& path,

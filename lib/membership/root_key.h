@@ -21,6 +21,10 @@ Result<void> write_root_key(const std::string& path,
                             KeyProvider& provider,
                             Environment& environment);
 
+/// Removes the file, durably, if it is there and is this pool's; else it stays. Errors: those of
+/// the disk.
+Result<void> remove_root_key(const std::string& path, const PoolId& pool, Environment& environment);
+
 /// Errors: errc::not_found, errc::malformed (not such a file), errc::wrong_pool, errc::wrong_key
 /// and those of the provider and the disk.
 Result<sealing::SigningKey> read_root_key(const std::string& path,
