@@ -213,6 +213,10 @@ class Hall {
     /// Removes what is left where making a store was cut short; what is or was a store stays. The
     /// caller holds the directory's write lock.
     Result<void> clear_unfinished();
+    /// After an unclean end the system may show pages of the write-ahead log that a failed sync did
+    /// not bring to the disk: all of it is written and synced anew, before anything is read of it
+    /// or added to it.
+    Result<void> make_sure_of_log(sqlite::Database& database);
 
     // hall_join
     /// Makes the directory of a node that nobody knows yet. Under the directory's write lock.

@@ -122,6 +122,7 @@ Result<void> Hall::start() {
 Result<void> Hall::open_keys() {
     auto database = sqlite::Database::open(directory_.database_path(), file_options());
     if (!database) return database.error();
+    if (auto sure = make_sure_of_log(*database); !sure) return sure;
     if (auto migrated = sqlite::migrate(*database, schema()); !migrated) return migrated;
     auto identity = membership::read_identity(*database);
     if (!identity) return identity.error();
@@ -142,6 +143,16 @@ Result<void> Hall::open_keys() {
     if (!keys) return keys.error();
     keys_ = std::move(*keys);
     return {};
+}
+
+Result<void> Hall::make_sure_of_log(sqlite::Database& database) {
+    const auto marker = sqlite::MarkerFile(directory_).read();
+    if (!marker) return marker.error();
+    if ((*marker && (*marker)->clean_end) || is_served()) return {};
+    const auto moved = database.checkpoint(sqlite::CheckpointMode::truncate);
+    // On a full disk what is there can still be read, and nobody can add to it.
+    if (moved || moved.error() == errc::disk_full || moved.error() == errc::busy) return {};
+    return moved.error();
 }
 
 Result<void> Hall::open_files() {

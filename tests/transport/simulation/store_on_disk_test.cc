@@ -92,6 +92,29 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("simulation: the power goes while a store is made: made anew, or there as the same one") {
+    for (std::uint64_t n = 1;; ++n) {
+        CAPTURE(n);
+        DiskMachine machine({.seed = n});
+        machine.disk->stop_at(n, n % 2 == 0 ? Damage::drop : Damage::scatter);
+        {
+            const auto made = Store::create(machine.start());
+            CHECK(made.has_value() == machine.disk->is_on());
+            if (made) break;
+        }
+        machine.run.reset();
+        machine.power_on();
+        auto store = Store::open(machine.start());
+        if (!store) {
+            CHECK(store.error() == errc::not_a_store);
+            store = Store::create(machine.start());
+        }
+        if (!store) FAIL(store.error().message());
+        CHECK_FALSE(store->status()->restored);
+        CHECK(store->nodes().invite({.name = "branch", .addresses = {"hq.example:7700"}}));
+    }
+}
+
 TEST_CASE("simulation: a store's sync fails once: unknown, then recovered, and nothing is half") {
     for (std::uint64_t seed = 1; seed <= 12; ++seed) {
         CAPTURE(seed);
@@ -132,6 +155,33 @@ TEST_CASE(
     Store again = opened(machine);
     CHECK(has_user(again, "alice"));
     CHECK(again.log().verify());
+}
+
+TEST_CASE(
+    "simulation: a store stopped after failed syncs: the next process's writes survive a cut") {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        CAPTURE(seed);
+        DiskMachine machine({.seed = seed});
+        {
+            Store store = created(machine);
+            add_user(store, "alice");
+            machine.disk->plan({.calls = disk_sync, .for_good = true});
+            CHECK(try_to_add(store, "maybe").error() == errc::outcome_unknown);
+        }
+        machine.disk->heal();
+        bool seen = false;
+        {
+            Store store = opened(machine);
+            seen = has_user(store, "maybe");
+            add_user(store, "bob");
+            machine.disk->power_off(Damage::drop);
+        }
+        machine.power_on();
+        Store store = opened(machine);
+        CHECK(has_user(store, "bob"));
+        CHECK(has_user(store, "maybe") == seen);
+        CHECK(store.log().verify());
+    }
 }
 
 TEST_CASE("simulation: a store's disk fills up: refused whole, signs in again when there is room") {
