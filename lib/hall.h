@@ -234,6 +234,11 @@ class Hall {
     Result<void> open_files();
     /// Once this node's own membership is in the log. Under the directory's write lock.
     Result<void> enter_pool(std::shared_ptr<const PoolView> pool);
+    /// The same, if what is stored (none: it is read) has this node as a member. The caller holds
+    /// the directory's write lock.
+    Result<void> enter_if_copied(std::shared_ptr<const PoolView> pool);
+    /// For a copy that was proved while the disk kept this node from entering.
+    Result<void> enter_late();
     Result<void> make_gates();
     Result<void> read_sightings();
     Result<void> settle_incarnation();

@@ -44,6 +44,25 @@ std::optional<LogSeq> Hall::Replication::held_from(Instant now) {
 
 // Receiving one.
 
+Result<void> Hall::enter_if_copied(std::shared_ptr<const PoolView> pool) {
+    if (!pool) {
+        const auto head = writing_->ledger.head.read();
+        if (!head) return head.error();
+        if (head->place.seq == LogSeq{0}) return {};
+        auto own = read_own_view();
+        if (!own) return own.error();
+        pool = std::move(*own);
+    }
+    return stage_of(*pool) == Stage::copying ? Result<void>() : enter_pool(std::move(pool));
+}
+
+Result<void> Hall::enter_late() {
+    auto lock = directory_.write_lock(options_.lock_patience);
+    if (!lock) return lock.error();
+    if (auto ready = recover_if_suspect(); !ready) return ready;
+    return stage_ == Stage::copying ? enter_if_copied(nullptr) : Result<void>();
+}
+
 Result<CopyState> Hall::Replication::copy_state() {
     auto writing = begin_writing();
     if (!writing) return writing.error();
@@ -102,7 +121,7 @@ Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches
         }
         hall_.damaged_ = false;
         hall_.has_replaced_ = true;
-        if (auto done = moved_on(std::move(fresh)); !done) return done.error();
+        moved_on(std::move(fresh));
     } else {
         keep_house();
     }

@@ -22,6 +22,11 @@ constexpr milliseconds slice_pause{20};
 Instant Hall::run_due() {
     const Now both = now();
     const Instant time = both.monotonic;
+    if (stage_ == Stage::copying) {
+        if (auto entered = enter_late(); !entered) {
+            tell(Event::Kind::housekeeping_failed, entered.error().message());
+        }
+    }
     if (!require_log()) return time + housekeeping_interval;
     compare_clocks(both);
     gate_->expire(time);

@@ -218,6 +218,10 @@ Result<void> Hall::Replication::admitted(const Admission& admission) {
     auto& database = hall_.writing_->database;
     if (auto done = membership::write_identity(database, identity); !done) return done;
     if (auto done = membership::write_sponsor(database, sponsor); !done) return done;
+    // What can fail is done before the commit: after it this node is admitted.
+    auto fresh = WritingHandle::open(
+        hall_.directory_.database_path(), hall_.file_options(), identity.pool, keyring);
+    if (!fresh) return fresh.error();
     if (auto done = writing->transaction.commit(); !done) return done;
     {
         const std::lock_guard guard(mutex_);
@@ -228,7 +232,7 @@ Result<void> Hall::Replication::admitted(const Admission& admission) {
     hall_.keys_->keyring = std::make_shared<const sealing::Keyring>(std::move(keyring));
     hall_.index_.emplace(hall_.keys_->keyring->index_key());
     hall_.hash_row_.emplace(hall_.keys_->keyring->digest_key());
-    if (auto opened = hall_.open_writing(); !opened) return opened;
+    hall_.writing_.emplace(std::move(*fresh));
     hall_.stage_ = Stage::copying;
     return {};
 }

@@ -111,12 +111,7 @@ Result<void> Hall::start() {
     if (auto opened = open_files(); !opened) return opened;
     if (sponsor_ && !sponsor_->has_admitted) return {};
     stage_ = Stage::copying;
-    const auto head = writing_->ledger.head.read();
-    if (!head) return head.error();
-    if (head->place.seq == LogSeq{0}) return {};
-    auto pool = read_own_view();
-    if (!pool) return pool.error();
-    return stage_of(**pool) == Stage::copying ? Result<void>() : enter_pool(std::move(*pool));
+    return enter_if_copied(nullptr);
 }
 
 Result<void> Hall::open_keys() {
@@ -149,6 +144,9 @@ Result<void> Hall::make_sure_of_log(sqlite::Database& database) {
     const auto marker = sqlite::MarkerFile(directory_).read();
     if (!marker) return marker.error();
     if ((*marker && (*marker)->clean_end) || is_served()) return {};
+    const auto owner = database.application_id();
+    if (!owner) return owner.error();
+    if (*owner != sqlite::store_application_id) return {};  // left as it is
     const auto moved = database.checkpoint(sqlite::CheckpointMode::truncate);
     // On a full disk what is there can still be read, and nobody can add to it.
     if (moved || moved.error() == errc::disk_full || moved.error() == errc::busy) return {};

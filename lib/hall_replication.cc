@@ -67,22 +67,25 @@ Result<void> Hall::Replication::open() {
     const std::lock_guard guard(mutex_);
     head_ = to_link_head(*head);
     newest_signed_ = head_.time;
-    return reread_designations();
+    auto stored = stored_designations();
+    if (!stored) return stored.error();
+    designations_ = std::move(*stored);
+    return {};
 }
 
-Result<void> Hall::Replication::reread_designations() {
+Result<std::vector<Designated>> Hall::Replication::stored_designations() {
     const auto statements = hall_.writing_->ledger.designations.all();
     if (!statements) return statements.error();
-    designations_.clear();
+    std::vector<Designated> found;
     for (const auto& statement : *statements) {
         const auto designation = records::decode_designation(statement.bytes);
         if (!designation) return Error(errc::corrupt, designation.error().detail());
-        designations_.push_back({.key = {.root_term = designation->root_term,
-                                         .epoch = designation->epoch,
-                                         .node = designation->node},
-                                 .statement = to_signed_bytes(statement)});
+        found.push_back({.key = {.root_term = designation->root_term,
+                                 .epoch = designation->epoch,
+                                 .node = designation->node},
+                         .statement = to_signed_bytes(statement)});
     }
-    return {};
+    return found;
 }
 
 void Hall::Replication::wrote(log::SignedBatch batch, const log::Head& head) {
@@ -326,16 +329,21 @@ Result<void> Hall::Replication::add_designations(std::span<const SignedBytes> st
         const auto added = designations.add(to_statement(statement), signers);
         if (!added) return added.error();
     }
+    // What can fail is done before the commit: after it they hold.
+    auto stored = stored_designations();
+    if (!stored) return stored.error();
+    std::shared_ptr<const PoolView> fresh;
+    if (hall_.view()) {
+        auto pool = hall_.read_own_view();
+        if (!pool) return pool.error();
+        fresh = std::move(*pool);
+    }
     if (auto done = writing->transaction.commit(); !done) return done;
     {
         const std::lock_guard guard(mutex_);
-        if (auto read = reread_designations(); !read) return read;
+        designations_ = std::move(*stored);
     }
-    if (hall_.view()) {
-        auto fresh = hall_.read_own_view();
-        if (!fresh) return fresh.error();
-        hall_.set_view(std::move(*fresh));
-    }
+    if (fresh) hall_.set_view(std::move(fresh));
     notify();
     return {};
 }
@@ -415,28 +423,28 @@ Result<LogHead> Hall::Replication::accept(std::span<const SharedBatch> batches) 
             if (batch->seq > before) recent_.push(batch);
         }
     }
-    if (auto done = moved_on(std::move(*fresh)); !done) return done.error();
+    moved_on(std::move(*fresh));
     return to_link_head(*head);
 }
 
-Result<void> Hall::Replication::moved_on(std::shared_ptr<const PoolView> fresh) {
+void Hall::Replication::moved_on(std::shared_ptr<const PoolView> fresh) {
     const LogHead head = this->head();
     hall_.last_written_ = head.seq;
     heard_from_primary(head.time, hall_.now().monotonic);
-    if (fresh) {
-        const Stage stage = hall_.stage_of(*fresh);
-        if (hall_.stage_ == Stage::copying && stage != Stage::copying) {
-            if (auto entered = hall_.enter_pool(std::move(fresh)); !entered) return entered;
-        } else if (hall_.stage_ != Stage::copying) {
-            hall_.set_view(std::move(fresh));
-            if (stage == Stage::removed && hall_.stage_.exchange(stage) != stage) {
-                hall_.tell(Event::Kind::node_removed, "this node");
-            }
+    const auto stage = fresh ? hall_.stage_of(*fresh) : Stage::copying;
+    if (hall_.stage_ == Stage::copying) {
+        // What was stored is stored: run_due() tries again.
+        if (auto entered = hall_.enter_if_copied(std::move(fresh)); !entered) {
+            hall_.tell(Event::Kind::housekeeping_failed, entered.error().message());
+        }
+    } else if (fresh) {
+        hall_.set_view(std::move(fresh));
+        if (stage == Stage::removed && hall_.stage_.exchange(stage) != stage) {
+            hall_.tell(Event::Kind::node_removed, "this node");
         }
     }
     keep_house();
     notify();
-    return {};
 }
 
 void Hall::Replication::keep_house() {

@@ -121,10 +121,10 @@ class Hall::Replication final : public LinkStore {
     /// The view as of the transaction, if `changed_pool`; noting who is no member any more.
     Result<std::shared_ptr<const PoolView>> look_at_pool(bool changed_pool);
     /// What follows a commit that moved the head.
-    Result<void> moved_on(std::shared_ptr<const PoolView> fresh);
+    void moved_on(std::shared_ptr<const PoolView> fresh);
     /// Checkpoint and marker, when it is time.
     void keep_house();
-    Result<void> reread_designations();
+    Result<std::vector<Designated>> stored_designations();
     void heard_from_primary(UnixTime signed_time, Instant now);
     /// Whether this node is the one that writes.
     bool is_primary() const;
