@@ -1,6 +1,7 @@
 // Every durable operation, cut short at every place and in every way.
 //
 // COUNTERSIGN_LONG in the environment: at each place; else at some, spread over each operation.
+// COUNTERSIGN_OPERATION: of this operation alone.
 
 #include <algorithm>
 #include <cerrno>
@@ -62,7 +63,7 @@ TEST_CASE("enumeration: a call of the disk fails: an error means that nothing wa
     for (const Operation& operation : operations()) {
         if (!is_wanted(operation)) continue;
         const Baseline baseline = measure(operation);
-        for (const std::uint64_t n : places(baseline.calls, 6)) {
+        for (const std::uint64_t n : places(baseline.calls, 5)) {
             for (const bool for_good : {false, true}) {
                 fail(operation,
                      baseline,
@@ -83,7 +84,7 @@ TEST_CASE("enumeration: SQLite gets no memory: an error means that nothing was d
     for (const Operation& operation : operations()) {
         if (!is_wanted(operation)) continue;
         const Baseline baseline = measure(operation);
-        for (const std::uint64_t n : places(baseline.allocations, 6)) {
+        for (const std::uint64_t n : places(baseline.allocations, 5)) {
             for (const bool for_good : {false, true}) {
                 fail(operation, baseline, {.of_allocation = true, .nth = n, .for_good = for_good});
                 ++tried;

@@ -15,6 +15,7 @@ struct Baseline {
     StoredState after;
     StoredState before_and_more;  ///< one more write, without the operation
     StoredState after_and_more;   ///< one more write after it
+    std::optional<Stage> stage;   ///< after it, where a store runs then
     std::uint64_t changes = 0;    ///< calls of `disk_changes` while it ran
     std::uint64_t calls = 0;      ///< calls of any kind
     std::uint64_t allocations = 0;
