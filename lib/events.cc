@@ -15,6 +15,8 @@ const char* name(Event::Kind kind) noexcept {
             return "members_not_heard";
         case Event::Kind::damage_found:
             return "damage_found";
+        case Event::Kind::damage_repaired:
+            return "damage_repaired";
         case Event::Kind::scrub_finished:
             return "scrub_finished";
         case Event::Kind::attempt_refused:

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@
 #include "inquiry.h"
 #include "log/append.h"
 #include "log/commit_queue.h"
+#include "log/damage.h"
+#include "log/repair.h"
 #include "log/scrub.h"
 #include "log/staging.h"
 #include "membership/former_members.h"
@@ -70,6 +73,7 @@ struct Readers {
     log::BatchTable batches;
     membership::Designations designations;
     membership::FormerMembers former_members;
+    log::DamageRow damage;
     attempts::Tables attempts;
 
     static Result<Readers> prepare(sqlite::Database& database);
@@ -80,6 +84,8 @@ struct WritingHandle {
     sqlite::Database database;
     log::Ledger ledger;
     log::Staging staging;
+    log::Repair repair;
+    log::DamageRow damage;
     membership::FormerMembers former_members;
     attempts::Tables attempts;
     attempts::SightingTable sightings;
@@ -103,8 +109,9 @@ struct Write {
 /// brings the rooms together. Its parts: hall_create, hall_join, hall_open (directory, keys,
 /// incarnation), hall_view (what holds for the pool), hall_commit (group commit), hall_users,
 /// hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log, hall_due (what falls due),
-/// hall_inquiry (what members are asked after an unclean end); and what links ask:
-/// hall_replication, hall_copy, hall_pulse, hall_links (how they stand).
+/// hall_damage (what was found of it, and what is mended here), hall_inquiry (what members are asked
+/// after an unclean end); and what links ask: hall_replication, hall_copy, hall_repair, hall_pulse,
+/// hall_links (how they stand).
 class Hall {
     using Group = log::CommitQueue<Write>::Group;
 
@@ -171,6 +178,15 @@ class Hall {
 
     // hall_due
     Instant run_due();
+
+    // hall_damage
+    /// Passes an outcome on; stored bytes that it found damaged are noted on the way. Not under the
+    /// write lock.
+    template <class T>
+    Result<T> noticing(Result<T> outcome) {
+        if (!outcome && outcome.error() == errc::corrupt) note_damage(outcome.error().detail());
+        return outcome;
+    }
 
   private:
     class Attempt;
@@ -256,6 +272,26 @@ class Hall {
     Result<sqlite::Database> open_reader() const;
     /// Errors besides the disk's: errc::not_a_member.
     Result<sqlite::ReaderPool<Readers>::Lease> reader();
+
+    // hall_damage
+    /// From here on nobody signs in, writes or copies from here, restarts included, until the
+    /// records have been proved; told once. Not under the write lock.
+    void note_damage(const std::string& what);
+    Result<void> store_damage(const log::Damage& damage);
+    /// As the file has it, whichever process noted it.
+    Result<std::optional<log::Damage>> read_damage(log::DamageRow& row);
+    /// errc::corrupt while there is damage.
+    Result<void> require_sound();
+    /// Whether the records are not those that were signed: re-reads them if that is not known yet.
+    Result<bool> has_lost_records();
+    /// Keeps a note that the disk refused before.
+    void keep_damage_note();
+    /// See LinkStore::examine.
+    Result<RecordSums> examine();
+    /// Makes anew what the records prove, unless `all_sound`, and serves again.
+    Result<void> mend(bool all_sound);
+    /// Says what was mended, and that all records have been proved; after the commit.
+    void serve_again(const log::Repair::Mended& mended, const std::string& from);
 
     // hall_view
     std::shared_ptr<const PoolView> view() const;
@@ -372,9 +408,10 @@ class Hall {
     Result<void> drop_expired_rows();
     /// Tells when the wall clock has been set since the last call.
     void compare_clocks(Now time);
+    Instant look_into_damage(Instant time);
     Instant check_slice(Instant time);
-    Instant scrub_slice_due(Instant time);
-    Result<bool> scrub_some();
+    Instant scrub_slice_due(Instant time, bool& found_damage);
+    Result<bool> scrub_some(bool& found_damage);
 
     Options options_;
     const std::shared_ptr<Environment> environment_;
@@ -402,7 +439,10 @@ class Hall {
     std::atomic<bool> confirmed_ = true;  ///< see Store::confirm_primary
     std::atomic<bool> confirmation_stored_ = false;
     std::atomic<bool> has_replaced_ = true;  ///< a copy may have left tables to be emptied
-    std::atomic<bool> damaged_ = false;      ///< the scrub found rows that nobody signed
+    std::atomic<bool> damaged_ = false;      ///< as the file's row `damage` was last seen
+    std::mutex damage_mutex_;
+    std::optional<log::Damage> unstored_damage_;  ///< the disk would not take it yet
+    std::set<std::string> false_alarms_;          ///< what was noted when all records were sound
     /// This process keeps the links. Shared with the lock that it holds for that.
     const std::shared_ptr<std::atomic<bool>> serves_ = std::make_shared<std::atomic<bool>>(false);
 
@@ -431,6 +471,7 @@ class Hall {
     std::optional<log::RowHasher> hash_row_;  ///< the scrub's
     std::mutex due_mutex_;
     Instant housekeeping_due_{};
+    Instant damage_due_{};
     Now clocks_ = environment_->now();  ///< as they were when they were last compared
     std::mutex background_mutex_;       ///< never held while the write lock is waited for
     Instant scrub_due_{};

@@ -15,6 +15,7 @@ sealing::Entropy Hall::entropy() const {
 
 Result<std::shared_ptr<const PoolView>> Hall::writable(bool may_wait) {
     if (auto member = require_member(); !member) return member.error();
+    if (auto sound = require_sound(); !sound) return sound.error();
     if (asks_) {
         if (auto heard = await_members(may_wait); !heard) return heard.error();
     }

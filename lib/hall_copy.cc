@@ -16,6 +16,7 @@ constexpr milliseconds hold_life{std::chrono::hours{1}};
 
 Result<CopyPage> Hall::Replication::read_page(const std::optional<RecordKey>& after,
                                               std::size_t max_bytes) {
+    if (auto sound = hall_.require_sound(); !sound) return sound.error();
     auto readers = hall_.reader();
     if (!readers) return readers.error();
     const auto snapshot = sqlite::ReadTransaction::begin(readers->database());
@@ -106,6 +107,7 @@ Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches
         auto pool = look_at_pool(true);
         if (!pool) return pool.error();
         fresh = std::move(*pool);
+        if (auto proved = hall_.writing_->damage.erase(); !proved) return proved.error();
     }
     if (auto done = writing->transaction.commit(); !done) return done.error();
     if (replayed->failure) {

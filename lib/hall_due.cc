@@ -39,13 +39,30 @@ Instant Hall::run_due() {
         next = housekeeping_due_;
     }
     if (housekeeping) keep_house();
+    bool scrub_found_damage = false;
     {
         const std::lock_guard guard(background_mutex_);
-        next = std::min({next, check_slice(time), scrub_slice_due(time)});
+        next = std::min({next, check_slice(time), scrub_slice_due(time, scrub_found_damage)});
     }
     next = std::min(next, inquire_due(time));
+    if (scrub_found_damage) note_damage("the records do not add up to the signed digest");
+    if (damaged_) next = std::min(next, look_into_damage(time));
     if (const auto deadline = gate_->next_deadline()) next = std::min(next, *deadline);
     return std::min(next, drop_replaced(time));
+}
+
+/// Damage that is only suspected is looked into where no link has done so.
+Instant Hall::look_into_damage(Instant time) {
+    {
+        const std::lock_guard guard(due_mutex_);
+        if (time < damage_due_) return damage_due_;
+        damage_due_ = time + housekeeping_interval;
+    }
+    keep_damage_note();
+    if (const auto lost = has_lost_records(); !lost) {
+        tell(Event::Kind::housekeeping_failed, lost.error().message());
+    }
+    return time + housekeeping_interval;
 }
 
 void Hall::compare_clocks(Now time) {
@@ -129,10 +146,10 @@ Instant Hall::check_slice(Instant time) {
     return time + slice_pause;
 }
 
-Instant Hall::scrub_slice_due(Instant time) {
+Instant Hall::scrub_slice_due(Instant time, bool& found_damage) {
     if (options_.scrub_interval == milliseconds{0}) return Instant::max();
     if (!scrub_ && time < scrub_due_) return scrub_due_;
-    const auto more = scrub_some();
+    const auto more = scrub_some(found_damage);
     if (more && *more) return time + slice_pause;
     if (!more) tell(Event::Kind::housekeeping_failed, more.error().message());
     scrub_.reset();
@@ -141,7 +158,7 @@ Instant Hall::scrub_slice_due(Instant time) {
 }
 
 /// Whether there is more to read. What the scrub finds is told; an error is of the reading.
-Result<bool> Hall::scrub_some() {
+Result<bool> Hall::scrub_some(bool& found_damage) {
     if (!scrub_) {
         auto database = open_reader();
         if (!database) return database.error();
@@ -152,12 +169,13 @@ Result<bool> Hall::scrub_some() {
     const auto finished = scrub_->scrub.step(scrub_slice);
     if (!finished) return finished.error();
     if (!*finished) return true;
+    if (!scrub_->scrub.log_sound()) {
+        tell(Event::Kind::damage_found, "the last batch of the log is not what its author signed");
+    }
     if (scrub_->scrub.sound()) {
         tell(Event::Kind::scrub_finished, std::to_string(scrub_->scrub.rows_read()) + " records");
     } else {
-        damaged_ = true;
-        tell(Event::Kind::damage_found,
-             "the records do not add up to the signed digest; nobody signs in here until repaired");
+        found_damage = true;
     }
     return false;
 }

@@ -74,7 +74,15 @@ Result<LogVerification> Hall::verify_log() {
     if (!ledger) return ledger.error();
     const auto verified = log::verify(*database, *ledger);
     if (!verified) {
-        tell(Event::Kind::damage_found, verified.error().message());
+        const bool in_rows =
+            verified.error() == errc::digest_mismatch || verified.error() == errc::corrupt;
+        if (in_rows) {
+            note_damage(verified.error().message());
+        } else {
+            tell(Event::Kind::damage_found, verified.error().message());
+            // What the records prove is mended; batches are not.
+            if (const auto sums = examine(); !sums) return sums.error();
+        }
         return verified.error();
     }
     return LogVerification{.batches = verified->batches,
@@ -180,6 +188,9 @@ Result<Status> Hall::status() {
     status.served = is_served();
     if (status.served) status.links = replication_->shown(**pool);
     status.restored = incarnation().is_restored;
+    const auto damage = read_damage((*readers)->damage);
+    if (!damage) return damage.error();
+    if (*damage) status.damage = (*damage)->what;
     status.root_key_here = environment_->identify(root_file()).has_value();
     const std::lock_guard guard(view_mutex_);
     status.key_provider = options_.key_provider->describe();

@@ -162,6 +162,7 @@ Result<void> Hall::open_files() {
     if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
     live_as(**author);
     auto reading = file_options();
+    if (const auto damage = read_damage(writing_->damage); !damage) return damage.error();
     reading.cache_bytes = cache_bytes_of_readers;
     readers_.emplace(directory_.database_path(), reading, options_.readers, &Readers::prepare);
     return replication_->open();
@@ -222,6 +223,7 @@ Result<void> Hall::recover_if_suspect() {
     tell(Event::Kind::disk_failed, "a sync failed; what the disk holds is being made sure of");
     readers_->close();
     replication_->close_watch();
+    replication_->close_repair_sources();
     {
         const std::lock_guard guard(background_mutex_);
         check_.reset();

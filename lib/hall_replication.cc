@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "log/accept.h"
 #include "records/codec.h"
 
 namespace countersign {
@@ -141,6 +140,9 @@ Result<void> Hall::Replication::look() {
     if (!readers) return readers.error();
     const auto head = (*readers)->head.read();
     if (!head) return head.error();
+    const bool was_damaged = hall_.damaged_;
+    if (auto damage = hall_.read_damage((*readers)->damage); !damage) return damage.error();
+    if (hall_.damaged_ != was_damaged) notify();
     if (auto pool = hall_.current_view(**readers); !pool) return pool.error();
     const bool is_news = [&] {
         const std::lock_guard guard(mutex_);
@@ -388,7 +390,7 @@ Result<std::shared_ptr<const PoolView>> Hall::Replication::look_at_pool(bool cha
     return known ? hall_.change_pool(*known) : hall_.read_own_view();
 }
 
-Result<LogHead> Hall::Replication::accept(std::span<const SharedBatch> batches) {
+Result<LogHead> Hall::Replication::apply(std::span<const SharedBatch> batches, log::Rows rows) {
     if (hall_.stage_ == Stage::joining) return Error(errc::not_a_member, "nobody let this node in");
     const auto run = to_signed_batches(batches);
     auto writing = begin_writing();
@@ -396,24 +398,23 @@ Result<LogHead> Hall::Replication::accept(std::span<const SharedBatch> batches) 
     const LogSeq before = head().seq;
     bool concerns_pool = false;
     std::vector<UserId> erased;
-    const auto head = log::accept(hall_.writing_->ledger, run, [&](const records::Change& change) {
+    const auto note = [&](const records::Change& change) {
         if (change.name.kind != records::RecordKind::user) {
             concerns_pool = true;
         } else if (!change.put) {
             erased.push_back(UserId{change.name.id.bytes});
         }
-    });
+    };
+    const auto head = log::accept(hall_.writing_->ledger, run, note, rows);
     if (!head) {
         if (head.error() == errc::fork) hall_.tell(Event::Kind::fork, head.error().detail());
-        if (head.error() == errc::digest_mismatch || head.error() == errc::corrupt) {
-            hall_.tell(Event::Kind::damage_found, head.error().message());
-        }
         return head.error();
     }
     for (const auto& user : erased) {
         if (auto gone = hall_.writing_->attempts.erase(user); !gone) return gone.error();
     }
     auto fresh = look_at_pool(concerns_pool);
+    if (!fresh && rows == log::Rows::damaged) fresh = nullptr;  // read again once repaired
     if (!fresh) return fresh.error();
     if (auto done = writing->transaction.commit(); !done) return done.error();
     {

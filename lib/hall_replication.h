@@ -13,6 +13,7 @@
 #include "countersign/links.h"
 
 #include "hall.h"
+#include "log/accept.h"
 #include "log/recent_batches.h"
 #include "shown_links.h"
 #include "sqlite/transaction.h"
@@ -48,6 +49,10 @@ class Hall::Replication final : public LinkStore {
     void notify();
     Result<void> look();
     void close_watch();
+    /// Those who are being repaired from here ask again.
+    void close_repair_sources();
+    /// Records were found damaged, or proved: links look at it.
+    void damage_changed() { notify(); }
     void show(std::span<const LinkStatus> links);
     /// As the serving process last showed them.
     std::vector<LinkInfo> shown(const PoolView& pool) const;
@@ -97,6 +102,11 @@ class Hall::Replication final : public LinkStore {
     Result<CopyState> begin_copy() override;
     Result<CopyState> stage(const CopyPage& page) override;
     Result<CopyState> replay(std::span<const SharedBatch> batches) override;
+    bool damaged() override;
+    Result<RecordSums> examine() override;
+    Result<void> stage_repair(const CopyPage& page, bool first) override;
+    Result<bool> repair(const NodeId& from, const LeafSet& leaves, LogSeq moment) override;
+    Result<std::shared_ptr<RepairSource>> open_repair_source() override;
     Result<Admission> admit(const JoinRequest& request, const ChannelPublicKey& key) override;
     Result<void> admitted(const Admission& admission) override;
     Result<SharedBatch> removal_of(const NodeId& node) override;
@@ -117,7 +127,10 @@ class Hall::Replication final : public LinkStore {
         sqlite::Transaction transaction;
     };
 
+    class Source;
+
     Result<Writing> begin_writing();
+    Result<LogHead> apply(std::span<const SharedBatch> batches, log::Rows rows);
     /// The view as of the transaction, if `changed_pool`; noting who is no member any more.
     Result<std::shared_ptr<const PoolView>> look_at_pool(bool changed_pool);
     /// What follows a commit that moved the head.
@@ -154,6 +167,9 @@ class Hall::Replication final : public LinkStore {
     std::mutex watch_mutex_;
     std::unique_ptr<sqlite::Database> watch_;
     std::int64_t watched_version_ = 0;
+
+    std::mutex sources_mutex_;
+    std::vector<std::weak_ptr<Source>> sources_;
 
     std::mutex show_mutex_;
     std::string shown_text_;

@@ -15,11 +15,6 @@ namespace {
 constexpr milliseconds challenge_life{std::chrono::minutes{5}};
 constexpr milliseconds clock_tolerance{30'000};
 
-Error damaged() {
-    return Error(errc::corrupt,
-                 "the records are not those that were signed; restore or repair this node first");
-}
-
 }  // namespace
 
 /// One attempt on its way: the machine, what it stands on, and where it goes on when it had to
@@ -67,11 +62,11 @@ class Hall::Attempt final : public accounts::SignInGround,
 
     // SignInGround
     Result<accounts::Subject> find(const std::string& name) override {
-        if (hall_.damaged_) return damaged();
+        if (auto sound = hall_.require_sound(); !sound) return sound.error();
         return hall_.find_subject(pool_, name);
     }
     Result<accounts::Subject> find(UserId user) override {
-        if (hall_.damaged_) return damaged();
+        if (auto sound = hall_.require_sound(); !sound) return sound.error();
         return hall_.find_subject(pool_, user);
     }
     const records::PoolSettings& settings() const override { return pool_->settings; }
@@ -178,7 +173,7 @@ class Hall::Attempt final : public accounts::SignInGround,
     }
 
     Result<SignInResult> complete(Machine::Done done) {
-        if (!done.result) return done.result;
+        if (!done.result) return hall_.noticing(std::move(done.result));
         SignInResult result = *std::move(done.result);
         result.node = hall_.identity_->node;
         hall_.add_position(result);

@@ -81,6 +81,10 @@ Result<commands::ChangeUser::Email> read_email(std::string_view given) {
                                        .key = std::move(email->key)};
 }
 
+std::string damaged_record(UserId id, const Error& error) {
+    return "record of user " + to_string(id) + ": " + error.detail();
+}
+
 }  // namespace
 
 Result<std::string> Hall::hash_new_password(const PoolView& pool,
@@ -206,7 +210,7 @@ Result<accounts::Subject> Hall::open_subject(Readers& readers, const PoolView& p
     if (!stored) return stored.error();
     if (!*stored) return subject;
     const auto header = records::SealHeader::parse((*stored)->sealed);
-    if (!header) return Error(errc::corrupt, header.error().detail());
+    if (!header) return Error(errc::corrupt, damaged_record(id, header.error()));
     subject.realm = header->realm;
     subject.seq = (*stored)->seq;
     const auto content = pool.sealer.open(name, (*stored)->sealed);
@@ -214,12 +218,12 @@ Result<accounts::Subject> Hall::open_subject(Readers& readers, const PoolView& p
         subject.held = false;
         return subject;
     }
-    if (!content) {
-        tell(Event::Kind::damage_found, "record of user " + to_string(id));
-        return content.error();
+    if (!content && content.error() == errc::corrupt) {
+        return Error(errc::corrupt, damaged_record(id, content.error()));
     }
+    if (!content) return content.error();
     auto user = records::decode_user(content->bytes());
-    if (!user) return Error(errc::corrupt, user.error().detail());
+    if (!user) return Error(errc::corrupt, damaged_record(id, user.error()));
     subject.known = true;
     subject.user = std::move(*user);
     return subject;

@@ -81,6 +81,8 @@ Result<Readers> Readers::prepare(sqlite::Database& database) {
     if (!designations) return designations.error();
     auto former = membership::FormerMembers::prepare(database);
     if (!former) return former.error();
+    auto damage = log::DamageRow::prepare(database);
+    if (!damage) return damage.error();
     auto attempts = attempts::Tables::prepare(database);
     if (!attempts) return attempts.error();
     return Readers{.records = std::move(*records),
@@ -88,6 +90,7 @@ Result<Readers> Readers::prepare(sqlite::Database& database) {
                    .batches = std::move(*batches),
                    .designations = std::move(*designations),
                    .former_members = std::move(*former),
+                   .damage = std::move(*damage),
                    .attempts = std::move(*attempts)};
 }
 
@@ -101,6 +104,10 @@ Result<WritingHandle> WritingHandle::open(const std::string& path,
     if (!ledger) return ledger.error();
     auto staging = log::Staging::prepare(*database, pool, keyring.digest_key());
     if (!staging) return staging.error();
+    auto repair = log::Repair::prepare(*database);
+    if (!repair) return repair.error();
+    auto damage = log::DamageRow::prepare(*database);
+    if (!damage) return damage.error();
     auto former = membership::FormerMembers::prepare(*database);
     if (!former) return former.error();
     auto attempts = attempts::Tables::prepare(*database);
@@ -110,6 +117,8 @@ Result<WritingHandle> WritingHandle::open(const std::string& path,
     return WritingHandle{.database = std::move(*database),
                          .ledger = std::move(*ledger),
                          .staging = std::move(*staging),
+                         .repair = std::move(*repair),
+                         .damage = std::move(*damage),
                          .former_members = std::move(*former),
                          .attempts = std::move(*attempts),
                          .sightings = std::move(*sightings)};

@@ -73,66 +73,66 @@ Result<void> Store::rewrap(std::shared_ptr<KeyProvider> provider) {
 }
 
 Result<UserId> Users::create(NewUser user) {
-    return hall_->create_user(std::move(user));
+    return hall_->noticing(hall_->create_user(std::move(user)));
 }
 std::vector<Result<UserId>> Users::create_many(std::vector<NewUser> users) {
     return hall_->create_users(std::move(users));
 }
 Result<User> Users::get(UserId id) {
-    return hall_->get_user(id);
+    return hall_->noticing(hall_->get_user(id));
 }
 Result<User> Users::find(std::string_view login) {
-    return hall_->find_user(login);
+    return hall_->noticing(hall_->find_user(login));
 }
 Result<std::vector<User>> Users::find_by_email(std::string_view email) {
-    return hall_->find_users_by_email(email);
+    return hall_->noticing(hall_->find_users_by_email(email));
 }
 Result<UserPage> Users::list(const UserQuery& query) {
-    return hall_->list_users(query);
+    return hall_->noticing(hall_->list_users(query));
 }
 Result<LogSeq> Users::change(UserId id, UserChanges changes) {
-    return hall_->change_user(id, std::move(changes));
+    return hall_->noticing(hall_->change_user(id, std::move(changes)));
 }
 Result<LogSeq> Users::set_password(UserId id, Secret password) {
-    return hall_->set_password(id, std::move(password));
+    return hall_->noticing(hall_->set_password(id, std::move(password)));
 }
 Result<LogSeq> Users::change_password(UserId id, const Secret& current, Secret password) {
-    return hall_->change_password(id, current, std::move(password));
+    return hall_->noticing(hall_->change_password(id, current, std::move(password)));
 }
 Result<LogSeq> Users::erase(UserId id) {
-    return hall_->erase_user(id);
+    return hall_->noticing(hall_->erase_user(id));
 }
 Result<TotpEnrolment> Users::enrol_totp(UserId id, TotpOptions options) {
-    return hall_->enrol_totp(id, options);
+    return hall_->noticing(hall_->enrol_totp(id, options));
 }
 Result<LogSeq> Users::confirm_totp(UserId id, TotpId authenticator, std::string_view code) {
-    return hall_->confirm_totp(id, authenticator, code);
+    return hall_->noticing(hall_->confirm_totp(id, authenticator, code));
 }
 Result<LogSeq> Users::remove_totp(UserId id, TotpId authenticator) {
-    return hall_->remove_totp(id, authenticator);
+    return hall_->noticing(hall_->remove_totp(id, authenticator));
 }
 Result<std::vector<Secret>> Users::make_recovery_codes(UserId id) {
-    return hall_->make_recovery_codes(id);
+    return hall_->noticing(hall_->make_recovery_codes(id));
 }
 
 Result<Secret> Nodes::invite(Invite invite) {
-    return hall_->invite(std::move(invite));
+    return hall_->noticing(hall_->invite(std::move(invite)));
 }
 Result<std::vector<NodeInfo>> Nodes::list() {
-    return hall_->list_nodes();
+    return hall_->noticing(hall_->list_nodes());
 }
 Result<LogSeq> Nodes::remove(NodeId node) {
-    return hall_->remove_node(node);
+    return hall_->noticing(hall_->remove_node(node));
 }
 Result<void> Nodes::rewrap_root(const std::string& file, KeyProvider& from, KeyProvider& to) {
     return hall_->rewrap_root(file, from, to);
 }
 
 Result<LockoutStatus> Lockout::show(UserId user) {
-    return hall_->show_lockout(user);
+    return hall_->noticing(hall_->show_lockout(user));
 }
 Result<void> Lockout::clear(UserId user) {
-    return hall_->clear_lockout(user);
+    return hall_->noticing(hall_->clear_lockout(user));
 }
 
 Result<std::vector<BatchInfo>> Log::show(LogSeq first, std::size_t limit) {

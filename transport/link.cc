@@ -387,6 +387,10 @@ const char* name(LinkEvent::Kind kind) noexcept {
             return "copy_finished";
         case caught_up:
             return "caught_up";
+        case repair_started:
+            return "repair_started";
+        case repaired:
+            return "repaired";
         case peer_removed:
             return "peer_removed";
         case removed:

@@ -15,6 +15,7 @@ struct Event {
         unclean_end,        ///< the last process did not close the store
         members_not_heard,  ///< after an unclean end a primary writes without the word of all
         damage_found,       ///< stored bytes are not what was signed
+        damage_repaired,    ///< it is what was signed again; `detail` says what was, and from where
         scrub_finished,     ///< every record was re-read and adds up
         attempt_refused,    ///< an attempt could not be counted durably, so it was refused
         many_clears,        ///< one node cleared one user's failures unusually often

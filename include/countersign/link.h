@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "countersign/copy.h"
 #include "countersign/error.h"
 #include "countersign/ids.h"
 #include "countersign/nodes.h"
@@ -72,41 +73,6 @@ struct DesignationKey {
 struct Designated {
     DesignationKey key;
     SignedBytes statement;
-};
-
-/// Names a record; copies go in the order of these.
-struct RecordKey {
-    std::uint16_t kind = 0;
-    RecordId id;
-    friend auto operator<=>(const RecordKey&, const RecordKey&) = default;
-};
-struct CopiedRecord {
-    RecordKey key;
-    LogSeq seq{};  ///< the batch that last wrote it
-    Bytes sealed;
-    Bytes handles;  ///< 16 bytes each
-    friend bool operator==(const CopiedRecord&, const CopiedRecord&) = default;
-};
-/// Records that follow one another by key, as they all stood at one moment.
-struct CopyPage {
-    LogSeq moment{};  ///< seq of the feeder's head in the transaction that read them
-    std::vector<CopiedRecord> records;
-    bool last = false;  ///< none follow
-    friend bool operator==(const CopyPage&, const CopyPage&) = default;
-};
-
-/// How far a copy has come in the staging tables; durable.
-struct CopyState {
-    enum class Stage : std::uint8_t {
-        none,       ///< no copy is under way
-        paging,     ///< records are being fetched
-        replaying,  ///< all pages are there; batches first to last are being applied to them
-    };
-    Stage stage = Stage::none;
-    std::optional<RecordKey> after;  ///< the last record staged
-    LogSeq first{};     ///< S0: the lowest moment of any page, whose batch anchors the chain
-    LogSeq last{};      ///< S1: the highest; there the digest must prove the copy
-    LogSeq replayed{};  ///< the last batch applied to the staged records; 0: not even `first`
 };
 
 /// Batches that follow a place in the log.
@@ -243,6 +209,25 @@ class LinkStore {
     /// errc::digest_mismatch no copy is under way any more.
     virtual Result<CopyState> replay(std::span<const SharedBatch> batches) = 0;
 
+    // Repair.
+    /// Whether records here are known not to be those that were signed, or may not be. From memory.
+    virtual bool damaged() = 0;
+    /// Re-reads all records as of now. What they prove is mended here: the table of handles, and
+    /// what is kept beside the log's last batch; a store that was thought damaged and is not, or
+    /// not any more, serves again. About 4 µs a record. Slow. Errors: errc::corrupt when the file
+    /// cannot be read through.
+    virtual Result<RecordSums> examine() = 0;
+    /// Stages a page of a repair, behind those before unless `first`. Slow.
+    virtual Result<void> stage_repair(const CopyPage& page, bool first) = 0;
+    /// Puts what was staged in the place of the records of `leaves`, if all records then add up to
+    /// the digest that the batch at `moment`, the head, signs: durable on return, and the store
+    /// serves again. False: they do not, and nothing was changed; the store has told of it. Slow.
+    /// Errors: errc::conflict when the head is another one.
+    virtual Result<bool> repair(const NodeId& from, const LeafSet& leaves, LogSeq moment) = 0;
+    /// Reads all records in one snapshot, which is kept as long as what it gives. None: too many
+    /// are being repaired from here. Slow.
+    virtual Result<std::shared_ptr<RepairSource>> open_repair_source() = 0;
+
     // Joining and leaving.
     /// The primary's side: checks both statements and commits the membership; the same string with
     /// the same keys gets the same answer. Slow. `key` is the joiner's channel key, which the
@@ -288,6 +273,9 @@ struct LinkOptions {
     std::size_t frame_bytes = 1u << 20;
     /// Records of one copy page; at most 256 KiB.
     std::size_t page_bytes = 256u << 10;
+    /// How long this side keeps a snapshot for one repair of the peer. Longer: slower links can be
+    /// repaired over; the log before the next checkpoint grows meanwhile.
+    milliseconds repair_deadline{600'000};
     /// Bytes that may wait for the socket beyond which the link is given up; at least 20 MiB above
     /// `window`.
     std::size_t unsent_limit = std::size_t{64} << 20;
@@ -353,15 +341,17 @@ struct CloseLink {
 /// What happened, for logs and for the driver's table of links.
 struct LinkEvent {
     enum class Kind : std::uint8_t {
-        connected,      ///< both sides know each other; `replaces` may name a link to close
-        joined,         ///< this node was admitted
-        following,      ///< batches are coming
-        copy_started,   ///< no common log: the records are fetched whole
-        copy_finished,  ///< proved by its digest
-        caught_up,      ///< what the peer had when it last said so is stored here
-        peer_removed,   ///< the peer was told that it is no member any more
-        removed,        ///< this node is no member any more
-        clone,          ///< two directories speak as the peer, or (when told) as this node
+        connected,       ///< both sides know each other; `replaces` may name a link to close
+        joined,          ///< this node was admitted
+        following,       ///< batches are coming
+        copy_started,    ///< no common log: the records are fetched whole
+        copy_finished,   ///< proved by its digest
+        caught_up,       ///< what the peer had when it last said so is stored here
+        peer_removed,    ///< the peer was told that it is no member any more
+        removed,         ///< this node is no member any more
+        repair_started,  ///< records here are not what was signed: compared with the peer's
+        repaired,        ///< and proved by their digest again
+        clone,           ///< two directories speak as the peer, or (when told) as this node
     };
     Kind kind;
     NodeId peer;

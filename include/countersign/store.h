@@ -53,6 +53,7 @@ struct Status {
     bool served = false;                   ///< a process keeps links
     std::vector<LinkInfo> links;           ///< of that process; empty when none serves
     bool restored = false;                 ///< this directory is a copy, or came from a backup
+    std::string damage;                    ///< what was found, while nobody signs in because of it
     bool root_key_here = false;            ///< the root key's file still lies beside the directory
     std::string key_provider;              ///< what the provider says of itself
 };

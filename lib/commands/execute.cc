@@ -82,6 +82,10 @@ Result<Opened> open_user(records::Reader& reader, const Context& context, UserId
     if (!stored) return stored.error();
     if (!*stored) return Error(errc::not_found, "no user " + to_string(id));
     auto content = context.sealer.open(name, (*stored)->sealed);
+    if (!content && content.error() == errc::corrupt) {
+        return Error(errc::corrupt,
+                     "record of user " + to_string(id) + ": " + content.error().detail());
+    }
     if (!content) return content.error();
     const auto header = records::SealHeader::parse((*stored)->sealed);
     if (!header) return header.error();

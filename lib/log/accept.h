@@ -7,6 +7,9 @@
 
 namespace countersign::log {
 
+/// Whether what the batches are applied to is what was signed.
+enum class Rows { sound, damaged };
+
 /// The replica's half of the log: verifies batches that another node sent and applies them, within
 /// one transaction of the caller's, which must be rolled back on any error: then nothing happened.
 ///
@@ -22,9 +25,13 @@ namespace countersign::log {
 /// errc::too_large and errc::unsupported_version as `decode`; errc::digest_mismatch when the rows
 /// here, or the batch, are damaged. Returns the head after the last.
 ///
+/// `Rows::damaged`: the rows here are known not to be what was signed. They are written all the
+/// same, and the digest is neither kept nor compared until they have been repaired.
+///
 /// `applied` hears of each change once its row is written.
 Result<Head> accept(Ledger& ledger,
                     std::span<const SignedBatch> batches,
-                    const std::function<void(const records::Change&)>& applied = {});
+                    const std::function<void(const records::Change&)>& applied = {},
+                    Rows rows = Rows::sound);
 
 }  // namespace countersign::log

@@ -39,19 +39,18 @@ Result<void> check_record(const CopiedRecord& record, LogSeq moment) {
     return {};
 }
 
-}  // namespace
-
-Result<CopyPage> read_page(records::Reader& reader,
-                           HeadRow& head_row,
-                           const std::optional<RecordKey>& after,
-                           std::size_t max_bytes) {
-    const auto head = head_row.read();
-    if (!head) return head.error();
-    CopyPage page{.moment = head->place.seq, .records = {}, .last = true};
+template <class Wanted>
+Result<CopyPage> read(records::Reader& reader,
+                      LogSeq moment,
+                      const std::optional<RecordKey>& after,
+                      std::size_t max_bytes,
+                      Wanted&& wanted) {
+    CopyPage page{.moment = moment, .records = {}, .last = true};
     std::size_t room = std::min(max_bytes, copy_page_limit);
     const auto from = after ? std::optional(name_of(*after)) : std::nullopt;
-    const auto read = reader.each(
+    const auto done = reader.each(
         from, [&](const records::RecordName& name, const records::StoredRecord& record) {
+            if (!wanted(name.id)) return true;
             auto copied = to_copied(name, record);
             const std::size_t size = size_of(copied);
             if (!page.records.empty() && size > room) {
@@ -62,8 +61,29 @@ Result<CopyPage> read_page(records::Reader& reader,
             page.records.push_back(std::move(copied));
             return true;
         });
-    if (!read) return read.error();
+    if (!done) return done.error();
     return page;
+}
+
+}  // namespace
+
+Result<CopyPage> read_page(records::Reader& reader,
+                           HeadRow& head_row,
+                           const std::optional<RecordKey>& after,
+                           std::size_t max_bytes) {
+    const auto head = head_row.read();
+    if (!head) return head.error();
+    return read(reader, head->place.seq, after, max_bytes, [](const RecordId&) { return true; });
+}
+
+Result<CopyPage> read_page_of(records::Reader& reader,
+                              LogSeq moment,
+                              const LeafSet& leaves,
+                              const std::optional<RecordKey>& after,
+                              std::size_t max_bytes) {
+    return read(reader, moment, after, max_bytes, [&](const RecordId& id) {
+        return leaves.has(leaf_of(id));
+    });
 }
 
 Result<void> check_page(const CopyPage& page, const std::optional<RecordKey>& after) {

@@ -32,6 +32,11 @@ struct Ledger {
     Result<void> apply(const records::Change& change, LogSeq seq, Digest& digest);
     /// The same, unless `seq` or a later batch has written the record already.
     Result<void> apply_if_newer(const records::Change& change, LogSeq seq, Digest& digest);
+    /// Puts or erases on tables that are not what was signed: the digest is made anew when they
+    /// are (Repair::settle).
+    Result<void> overwrite(const records::Change& change, LogSeq seq) {
+        return writer.overwrite(change, seq);
+    }
 
   private:
     Result<void> replace(const std::optional<records::StoredRecord>& before,

@@ -1,70 +1,37 @@
 #include "log/scrub.h"
 
-#include <cassert>
 #include <utility>
 
 namespace countersign::log {
-
-Scrub::Scrub(sqlite::ReadTransaction snapshot,
-             records::Reader reader,
-             const RowHasher& hash_row,
-             Head head)
-    : snapshot_(std::move(snapshot)),
-      reader_(std::move(reader)),
-      hash_row_(&hash_row),
-      head_(std::move(head)) {}
 
 Result<Scrub> Scrub::begin(sqlite::Database& database, const RowHasher& hash_row) {
     auto reader = records::Reader::prepare(database);
     if (!reader) return reader.error();
     auto head_row = HeadRow::prepare(database);
     if (!head_row) return head_row.error();
+    auto batches = BatchTable::prepare(database);
+    if (!batches) return batches.error();
+    auto designations = membership::Designations::prepare(database);
+    if (!designations) return designations.error();
     auto snapshot = sqlite::ReadTransaction::begin(database);
     if (!snapshot) return snapshot.error();
+    Scrub scrub(std::move(*snapshot), std::move(*reader), hash_row);
     auto head = head_row->read();
     if (!head) return head.error();
-    return Scrub(std::move(*snapshot), std::move(*reader), hash_row, std::move(*head));
+    scrub.head_ = std::move(*head);
+    auto last = read_signed_head(*batches, *designations);
+    if (!last) return last.error();
+    scrub.signed_ = std::move(*last);
+    return scrub;
 }
 
-Result<bool> Scrub::step(std::size_t rows) {
-    assert(rows != 0);
-    if (!all_records_) {
-        const auto read = read_records(rows);
-        if (!read) return read.error();
-        all_records_ = *read < rows;
-        rows -= *read;
-    }
-    if (rows == 0) return false;
-    const auto read = read_handles(rows);
-    if (!read) return read.error();
-    return *read < rows;
+bool Scrub::records_sound() const {
+    return survey_.proves(signed_ ? signed_->digest : head_.digest.digest());
 }
 
-Result<std::size_t> Scrub::read_records(std::size_t rows) {
-    std::size_t visited = 0;
-    const auto read = reader_.each(
-        record_, [&](const records::RecordName& name, const records::StoredRecord& record) {
-            records_.add((*hash_row_)(name, record.seq, record.sealed, record.handles));
-            for (const auto& handle : record.handles) {
-                handles_due_.toggle((*hash_row_)(records::HandleRow{handle, name}));
-            }
-            record_ = name;
-            return ++visited < rows;
-        });
-    if (!read) return read.error();
-    rows_read_ += visited;
-    return visited;
-}
-
-Result<std::size_t> Scrub::read_handles(std::size_t rows) {
-    std::size_t visited = 0;
-    const auto read = reader_.each_handle(handle_, [&](const records::HandleRow& row) {
-        handles_.toggle((*hash_row_)(row));
-        handle_ = row;
-        return ++visited < rows;
-    });
-    if (!read) return read.error();
-    return visited;
+bool Scrub::head_sound() const {
+    return !signed_ || (head_.place == signed_->place && head_.hash == signed_->hash &&
+                        head_.time == signed_->time && head_.digest.digest() == signed_->digest);
 }
 
 }  // namespace countersign::log

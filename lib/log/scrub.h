@@ -2,53 +2,55 @@
 
 #include <optional>
 
-#include "log/digest.h"
-#include "log/head.h"
-#include "records/table.h"
+#include "log/survey.h"
 #include "sqlite/transaction.h"
 
 namespace countersign::log {
 
-/// Re-reads every record in slices and compares what they add up to with the digest that the head's
-/// batch signed, and the table of handles with what the records say: finds any row that was
-/// changed, lost or added behind the log's back. One snapshot is held from the first slice to the
-/// last, so writers go on and what they commit meanwhile does not count; the WAL grows until then.
+/// Re-reads every record in slices and compares what they add up to with the digest that the last
+/// batch signs, the table of handles with what the records say, and the head with that batch: finds
+/// any row that was changed, lost or added behind the log's back. One snapshot is held from the
+/// first slice until the scrub goes, so writers go on and what they commit meanwhile does not
+/// count; the WAL grows until then.
 class Scrub {
   public:
-    /// Begins on a handle of its own, which must do nothing else until the scrub ends; `hash_row`
+    /// Begins on a handle of its own, which must do nothing else while the scrub reads; `hash_row`
     /// must live as long.
     static Result<Scrub> begin(sqlite::Database& database, const RowHasher& hash_row);
 
     /// Reads up to `rows` more, which is 1 or more; true when all are read.
-    Result<bool> step(std::size_t rows);
-    /// After the last step: whether the records are those of the digest, and the handles those of
-    /// the records.
-    bool records_sound() const noexcept { return records_ == head_.digest; }
-    bool handles_sound() const noexcept { return handles_due_ == handles_; }
-    bool sound() const noexcept { return records_sound() && handles_sound(); }
+    Result<bool> step(std::size_t rows) { return survey_.step(reader_, rows); }
+    /// Reads all that is left.
+    Result<void> run() { return survey_.run(reader_); }
+
+    // After the last step.
+    /// Whether the records are those that the last batch signs. When that one is damaged, the
+    /// digest kept at the head stands for it.
+    bool records_sound() const;
+    bool handles_sound() const noexcept { return survey_.handles_sound(); }
+    /// Whether the head says what the last batch does. A damaged batch says nothing.
+    bool head_sound() const;
+    /// Whether the last batch is as its author signed it.
+    bool log_sound() const { return signed_.has_value() || head_.place.seq == LogSeq{0}; }
+    bool sound() const { return records_sound() && handles_sound() && head_sound(); }
     /// How many records were read so far.
-    std::uint64_t rows_read() const noexcept { return rows_read_; }
+    std::uint64_t rows_read() const noexcept { return survey_.rows_read(); }
     const Head& head() const noexcept { return head_; }
+    /// The seq of the last batch.
+    LogSeq moment() const { return signed_ ? signed_->place.seq : head_.place.seq; }
+    const Survey& survey() const noexcept { return survey_; }
+    /// For more reads of the same snapshot.
+    records::Reader& reader() noexcept { return reader_; }
 
   private:
-    Scrub(sqlite::ReadTransaction snapshot,
-          records::Reader reader,
-          const RowHasher& hash_row,
-          Head head);
-    Result<std::size_t> read_records(std::size_t rows);
-    Result<std::size_t> read_handles(std::size_t rows);
+    Scrub(sqlite::ReadTransaction snapshot, records::Reader reader, const RowHasher& hash_row)
+        : snapshot_(std::move(snapshot)), reader_(std::move(reader)), survey_(hash_row) {}
 
     sqlite::ReadTransaction snapshot_;
     records::Reader reader_;
-    const RowHasher* hash_row_;
     Head head_;
-    Digest records_;
-    HandleSum handles_due_;  ///< by what the records say
-    HandleSum handles_;      ///< by the table
-    std::optional<records::RecordName> record_;
-    std::optional<records::HandleRow> handle_;
-    bool all_records_ = false;
-    std::uint64_t rows_read_ = 0;
+    std::optional<SignedHead> signed_;
+    Survey survey_;
 };
 
 }  // namespace countersign::log

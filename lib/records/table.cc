@@ -103,15 +103,19 @@ Result<std::vector<RecordId>> Reader::find(const Handle& handle, RecordKind kind
     return ids;
 }
 
-Result<void> Reader::each(
-    const std::optional<RecordName>& after,
-    const std::function<bool(const RecordName&, const StoredRecord&)>& visit) {
+Result<void> Reader::each(const std::optional<RecordName>& after,
+                          const std::function<bool(const RecordName&, const StoredRecord&)>& visit,
+                          std::uint64_t* broken) {
     const std::int64_t kind = after ? value(after->kind) : before_all_kinds;
     return sqlite::each_row(statements_[Query::each].query(kind, after ? after->id : RecordId{}),
                             [&](const sqlite::Rows& rows) -> Result<bool> {
                                 const auto name = sqlite::columns<RecordKind, RecordId>(rows);
-                                if (!name) return name.error();
                                 const auto record = to_record(rows, 2);
+                                if (broken && (!name || !record)) {
+                                    ++*broken;
+                                    return true;
+                                }
+                                if (!name) return name.error();
                                 if (!record) return record.error();
                                 return visit({std::get<0>(*name), std::get<1>(*name)}, *record);
                             });
@@ -165,7 +169,13 @@ Result<Writer> Writer::prepare(sqlite::Database& database, std::string_view tabl
            "UPDATE $record SET seq = ?, sealed = ?, handles = ? WHERE kind = ? AND id = ?"},
           {Query::erase, "DELETE FROM $record WHERE kind = ? AND id = ?"},
           {Query::add_handle, "INSERT INTO $handle (value, kind, id) VALUES (?, ?, ?)"},
-          {Query::drop_handle, "DELETE FROM $handle WHERE value = ? AND kind = ? AND id = ?"}}},
+          {Query::drop_handle, "DELETE FROM $handle WHERE value = ? AND kind = ? AND id = ?"},
+          {Query::replace,
+           "INSERT OR REPLACE INTO $record (kind, id, seq, sealed, handles) VALUES (?, ?, ?, ?, "
+           "?)"},
+          {Query::ensure_handle,
+           "INSERT OR IGNORE INTO $handle (value, kind, id) VALUES (?, ?, ?)"},
+          {Query::forget_handles, "DELETE FROM $handle"}}},
         tables);
     if (!statements) return statements.error();
     return Writer(std::move(*statements));
@@ -184,6 +194,21 @@ Result<void> Writer::write(const Change& change,
         return statements_[Query::update].run(seq, change.put->sealed, handles, name.kind, name.id);
     }
     return insert(name, seq, change.put->sealed, handles);
+}
+
+Result<void> Writer::overwrite(const Change& change, LogSeq seq) {
+    const auto& name = change.name;
+    if (!change.put) return statements_[Query::erase].run(name.kind, name.id);
+    for (const auto& handle : change.put->handles) {
+        auto there = statements_[Query::ensure_handle].run(handle, name.kind, name.id);
+        if (!there) return there;
+    }
+    return statements_[Query::replace].run(
+        name.kind, name.id, seq, change.put->sealed, as_bytes(change.put->handles));
+}
+
+Result<void> Writer::forget_handles() {
+    return statements_[Query::forget_handles].run();
 }
 
 Result<void> Writer::insert(const RecordName& name,

@@ -27,9 +27,11 @@ class Reader {
     /// Ids of the records of one kind that carry `handle`, ascending.
     Result<std::vector<RecordId>> find(const Handle& handle, RecordKind kind);
     /// Calls `visit` for records in the order of their names, the first after `after` (none: from
-    /// the start), until it returns false. What `visit` gets is valid during that call.
+    /// the start), until it returns false. What `visit` gets is valid during that call. A row that
+    /// is none of a record is counted in `broken` where that is given; else it is errc::corrupt.
     Result<void> each(const std::optional<RecordName>& after,
-                      const std::function<bool(const RecordName&, const StoredRecord&)>& visit);
+                      const std::function<bool(const RecordName&, const StoredRecord&)>& visit,
+                      std::uint64_t* broken = nullptr);
     /// As `each`, for all records of one kind.
     Result<void> each_of(RecordKind kind,
                          const std::function<bool(const RecordName&, const StoredRecord&)>& visit);
@@ -54,15 +56,30 @@ class Writer {
     /// Puts or erases one record; `before` is what `Reader::get` has for it now. Handles that stay
     /// are not rewritten. Errors: errc::corrupt when the table of handles has what it should not.
     Result<void> write(const Change& change, LogSeq seq, const std::optional<StoredRecord>& before);
+    /// The same on damaged tables, whatever they hold. Handles that the record had and lost may
+    /// stay: `handle` is to be made anew.
+    Result<void> overwrite(const Change& change, LogSeq seq);
 
     /// The two parts of putting a new record, for who brings the handles of many into their own
     /// order first: `handles` is the column, `HandleRow` a row of the table. Errors: errc::corrupt
     /// when it is there already.
     Result<void> insert(const RecordName& name, LogSeq seq, BytesView sealed, BytesView handles);
     Result<void> insert(const HandleRow& handle);
+    /// Empties the table of handles.
+    Result<void> forget_handles();
 
   private:
-    enum class Query { insert, update, erase, add_handle, drop_handle, count };
+    enum class Query {
+        insert,
+        update,
+        erase,
+        add_handle,
+        drop_handle,
+        replace,
+        ensure_handle,
+        forget_handles,
+        count
+    };
     explicit Writer(sqlite::Statements<Query> statements) : statements_(std::move(statements)) {}
     Result<void> write_handles(const Change& change, const std::optional<StoredRecord>& before);
     sqlite::Statements<Query> statements_;

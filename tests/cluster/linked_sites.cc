@@ -54,6 +54,7 @@ bool SiteLink::step(End& end, End& other) {
             bytes.resize(std::min(bytes.size(), *bytes_left_));
             *bytes_left_ -= bytes.size();
         }
+        arrived_ += bytes.size();
         end.link->on_sent(bytes.size());
         other.link->on_bytes(bytes, other.site->place.environment->now());
         other.drain();
@@ -78,6 +79,7 @@ void SiteLink::run() {
     while (ends_[0].link) {
         const bool one_was_busy = step(ends_[0], ends_[1]);
         const bool other_was_busy = step(ends_[1], ends_[0]);
+        if (watch) watch();
         if (bytes_left_ == 0) return cut();
         if (!one_was_busy && !other_was_busy) return;
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,11 @@ class SiteLink {
     /// `cut` happens when so many bytes more have arrived, both ways together.
     void cut_after(std::size_t bytes) { bytes_left_ = bytes; }
 
+    /// Bytes, both ways together.
+    std::size_t arrived() const { return arrived_; }
+    /// Called after each step.
+    std::function<void()> watch;
+
     bool saw(LinkEvent::Kind kind) const {  ///< at either end
         return ends_[0].saw(kind) || ends_[1].saw(kind);
     }
@@ -65,6 +71,7 @@ class SiteLink {
 
     End ends_[2];
     std::optional<std::size_t> bytes_left_;
+    std::size_t arrived_ = 0;
 };
 
 /// Lets `site` in by an invitation of `hq` and links it until nothing is left to be done: it has

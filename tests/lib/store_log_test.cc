@@ -231,16 +231,24 @@ TEST_CASE("store: one byte of a record flips: the scrub finds it, and nobody sig
         "UPDATE record SET sealed = CAST(substr(sealed, 1, 50) || x'5a' || substr(sealed, 52)"
         " AS BLOB) WHERE seq = 2");
     auto store = place.open();
-    // Alice's record does not open; Bob is not concerned, until the scrub has said that it all is.
+    // Alice's record does not open: from then on nobody is let in, restarts included.
     const auto alice = store.authenticate({.login = "alice", .password = Secret(good_password)});
     REQUIRE_FALSE(alice);
     CHECK(alice.error() == errc::corrupt);
     CHECK(place.events.count(Event::Kind::damage_found) == 1);
-    CHECK(sign_in(store, "bob").verdict == Verdict::accepted);
+    {
+        const auto closed = std::move(store);
+    }
+    store = place.open();
+    CHECK(store.authenticate({.login = "bob", .password = Secret(good_password)}).error() ==
+          errc::corrupt);
+    CHECK(store.users().create({.login = "carol", .password = Secret(good_password)}).error() ==
+          errc::corrupt);
+    CHECK(store.status()->damage.find("record of user") != std::string::npos);
     place.events.forget();
     scrub(place, store);
-    CHECK(place.events.count(Event::Kind::damage_found) == 1);
     CHECK_FALSE(place.events.heard(Event::Kind::scrub_finished));
+    CHECK_FALSE(place.events.heard(Event::Kind::damage_repaired));
     for (const char* login : {"alice", "bob", "nobody"}) {
         const auto result = store.authenticate({.login = login, .password = Secret(good_password)});
         REQUIRE_FALSE(result);

@@ -81,6 +81,12 @@ class FakeLinkStore final : public LinkStore {
     std::size_t lie_on_page = 0;
     /// How far beyond its head `read_page` says that pages are.
     std::uint64_t moment_ahead = 0;
+    /// What has been noted of the records; `damage` changes one behind the log's back.
+    bool is_damaged = false;
+    void damage(std::size_t number, bool note = true);
+    std::size_t repairs = 0;          ///< that were proved
+    std::size_t repairs_refused = 0;  ///< that were not
+    std::size_t records_staged = 0;   ///< of repairs
     /// Called first by every slow call, with its name; an error is what the call gives.
     std::function<std::optional<Error>(const std::string& call)> fault;
 
@@ -116,6 +122,11 @@ class FakeLinkStore final : public LinkStore {
     Result<CopyState> begin_copy() override;
     Result<CopyState> stage(const CopyPage& page) override;
     Result<CopyState> replay(std::span<const SharedBatch> batches) override;
+    bool damaged() override { return is_damaged; }
+    Result<RecordSums> examine() override;
+    Result<void> stage_repair(const CopyPage& page, bool first) override;
+    Result<bool> repair(const NodeId& from, const LeafSet& leaves, LogSeq moment) override;
+    Result<std::shared_ptr<RepairSource>> open_repair_source() override;
     Result<Admission> admit(const JoinRequest& request, const ChannelPublicKey& key) override;
     Result<void> admitted(const Admission& admission) override;
     Result<SharedBatch> removal_of(const NodeId& node) override;
@@ -165,6 +176,7 @@ class FakeLinkStore final : public LinkStore {
     std::vector<std::shared_ptr<Invitation>> invitations_;
     std::shared_ptr<const SignedBytes> pulse_;
     std::optional<Staging> staging_;
+    Rows repair_rows_;
 };
 
 }  // namespace countersign::testing

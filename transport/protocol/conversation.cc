@@ -41,7 +41,12 @@ Conversation::Conversation(std::shared_ptr<LinkStore> store,
       heartbeat_(options.ping_interval, options.silence_limit, now.monotonic),
       feeder_(store, agenda_, options.frame_bytes),
       copy_feeder_(store, agenda_, options.page_bytes),
-      follower_(store, agenda_, window_of(options)),
+      repair_feeder_(store, agenda_, options.page_bytes, options.repair_deadline),
+      follower_(store, agenda_, window_of(options), [this] { repairer_.on_head(); }),
+      repairer_(store,
+                agenda_,
+                window_of(options),
+                [this](std::optional<LogSeq> seq) { follower_.hold(seq); }),
       pulse_at_(now.monotonic) {
     switch (terms_.as) {
         case Terms::As::member:
@@ -127,6 +132,8 @@ Result<void> Conversation::on(wire::Hello&& hello) {
     feeder_.set_window(hello.window);
     copy_feeder_.set_window(hello.window);
     copy_feeder_.set_peer(hello.node);
+    repair_feeder_.set_window(hello.window);
+    repairer_.set_peer(hello.node);
     repeated_ = !table_->hello(hello.node, hello.incarnation, hello.link_counter);
     const auto learned = learn_head(hello.head);
     peer_hello_ = std::move(hello);
@@ -194,6 +201,7 @@ void Conversation::settle() {
     heartbeat_ = Heartbeat(options_.ping_interval, options_.silence_limit, now_.monotonic);
     if (usher_out_removed()) return;
     consider_following();
+    consider_repair();
     for (auto& message : std::exchange(held_, {})) dispatch(std::move(message));
 }
 
@@ -243,10 +251,6 @@ Result<void> Conversation::on(wire::CopyRequest&& request) {
     return {};
 }
 
-Result<void> Conversation::on(wire::Staged&& staged) {
-    return copy_feeder_.on_staged(staged.pages);
-}
-
 Result<void> Conversation::on(wire::Ack&& ack) {
     feeder_.on_ack(ack.seq);
     if (ack.in_copy) {
@@ -263,10 +267,6 @@ Result<void> Conversation::on(wire::Ack&& ack) {
 
 Result<void> Conversation::on(wire::Batches&& batches) {
     return follower_.on_batches(std::move(batches.batches));
-}
-
-Result<void> Conversation::on(wire::Page&& page) {
-    return follower_.on_page(std::move(page.page));
 }
 
 Result<void> Conversation::on(wire::Gone&&) {
@@ -424,6 +424,8 @@ void Conversation::on_commit(Now now) {
         return agenda_.fail(Error(errc::link_closed, "another primary was designated"));
     }
     feeder_.on_commit();
+    repairer_.on_head();
+    consider_repair();
 }
 
 void Conversation::on_done(std::uint64_t task, Now now) {
@@ -445,6 +447,9 @@ void Conversation::on_time(Now now) {
         agenda_.send(wire::Ping{.number = *number, .head = store_->head()});
     }
     if (now.monotonic >= pulse_at_) send_pulse();
+    consider_repair();
+    if (auto in_time = repair_feeder_.on_time(now.monotonic); !in_time)
+        agenda_.fail(in_time.error());
 }
 
 std::optional<Instant> Conversation::deadline() const {
@@ -459,7 +464,9 @@ LinkStatus Conversation::status() const {
                       .name = terms_.peer.name,
                       .acked = acked_,
                       .peer_head = peer_head_.seq,
-                      .bytes_in_flight = feeder_.bytes_in_flight() + copy_feeder_.bytes_in_flight(),
+                      .bytes_in_flight = feeder_.bytes_in_flight() +
+                                         copy_feeder_.bytes_in_flight() +
+                                         repair_feeder_.bytes_in_flight(),
                       .copied = follower_.copied(),
                       .round_trip = heartbeat_.round_trip()};
     if (phase_ == Phase::joining || phase_ == Phase::hosting) {

@@ -15,6 +15,8 @@
 #include "protocol/feeder.h"
 #include "protocol/follower.h"
 #include "protocol/heartbeat.h"
+#include "protocol/repair_feeder.h"
+#include "protocol/repairer.h"
 #include "wire/message.h"
 
 namespace countersign::protocol {
@@ -83,6 +85,8 @@ class Conversation {
     Result<void> on(wire::Page&& page);
     Result<void> on(wire::Staged&& staged);
     Result<void> on(wire::Gone&& gone);
+    Result<void> on(wire::Repair&& repair);
+    Result<void> on(wire::Buckets&& buckets);
     Result<void> on(wire::Ping&& ping);
     Result<void> on(wire::Pong&& pong);
     Result<void> on(wire::Removed&& removed);
@@ -99,6 +103,7 @@ class Conversation {
     Result<void> learn_head(const LogHead& head);
     void consider_following();
     void note_ack(LogSeq seq);
+    void consider_repair();
     void send_pulse();
 
     std::shared_ptr<LinkStore> store_;
@@ -110,7 +115,9 @@ class Conversation {
     Heartbeat heartbeat_;
     Feeder feeder_;
     CopyFeeder copy_feeder_;
+    RepairFeeder repair_feeder_;
     Follower follower_;
+    Repairer repairer_;
 
     Phase phase_ = Phase::greeting;
     std::optional<Instant> give_up_at_;  // of the phases before running

@@ -4,11 +4,20 @@
 
 namespace countersign::protocol {
 
-Follower::Follower(std::shared_ptr<LinkStore> store, Agenda& agenda, std::size_t window)
+Follower::Follower(std::shared_ptr<LinkStore> store,
+                   Agenda& agenda,
+                   std::size_t window,
+                   std::function<void()> stored)
     : store_(store),
       agenda_(agenda),
       intake_(window),
-      copy_(std::move(store), agenda, intake_, window, [this] { on_copied(); }) {}
+      copy_(std::move(store), agenda, intake_, window, [this] { on_copied(); }),
+      stored_(std::move(stored)) {}
+
+void Follower::hold(std::optional<LogSeq> seq) {
+    held_at_ = seq;
+    accept_next();
+}
 
 void Follower::start(const NodeId& peer) {
     peer_ = peer;
@@ -49,7 +58,7 @@ Result<void> Follower::on_batches(std::vector<SharedBatch> batches) {
 
 void Follower::accept_next() {
     if (busy_ || phase_ != Phase::following) return;
-    auto batches = intake_.take();
+    auto batches = held_at_ ? intake_.take(*held_at_) : intake_.take();
     if (batches.empty()) return;
     busy_ = true;
     agenda_.run<LogHead>(
@@ -62,6 +71,7 @@ void Follower::on_stored(const LogHead& head) {
     intake_.drop_to(head.seq);
     agenda_.send(wire::Ack{.seq = head.seq});
     on_peer_head(peer_head_);
+    stored_();
     accept_next();
 }
 

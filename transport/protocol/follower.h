@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "countersign/error.h"
@@ -19,7 +21,11 @@ namespace countersign::protocol {
 /// come while one transaction is under way share the next.
 class Follower {
   public:
-    Follower(std::shared_ptr<LinkStore> store, Agenda& agenda, std::size_t window);
+    /// `stored` is called whenever the store's head may have moved.
+    Follower(std::shared_ptr<LinkStore> store,
+             Agenda& agenda,
+             std::size_t window,
+             std::function<void()> stored);
 
     /// Asks the peer for what this node lacks. Once.
     void start(const NodeId& peer);
@@ -30,6 +36,8 @@ class Follower {
     Result<void> on_batches(std::vector<SharedBatch> batches);
     Result<void> on_gone();
     Result<void> on_page(CopyPage page);
+    /// Stores no batch beyond `seq` until told otherwise; none: all.
+    void hold(std::optional<LogSeq> seq);
     /// Where the peer's log stands, as it last said.
     void on_peer_head(LogSeq seq);
 
@@ -46,8 +54,10 @@ class Follower {
     Agenda& agenda_;
     Intake intake_;
     CopyReceiver copy_;
+    std::function<void()> stored_;
     NodeId peer_;
     LogSeq peer_head_{};
+    std::optional<LogSeq> held_at_;
     Phase phase_ = Phase::idle;
     bool busy_ = false;
     bool caught_up_ = false;

@@ -192,6 +192,43 @@ Message read(schema::Ack::Reader from) {
     return Ack{LogSeq{from.getSeq()}, from.getInCopy()};
 }
 
+template <class Set>
+Set set(capnp::Data::Reader data) {
+    const auto* first = reinterpret_cast<const std::byte*>(data.begin());
+    auto read = Set::from_bytes(BytesView(first, data.size()));
+    require(read.has_value(), "a set of buckets or leaves of another size");
+    return std::move(*read);
+}
+
+Message read(schema::Repair::Reader from) {
+    switch (from.which()) {
+        case schema::Repair::BEGIN:
+            return Repair{Repair::Begin{LogSeq{from.getBegin()}}};
+        case schema::Repair::COMPARE:
+            return Repair{Repair::Compare{set<BucketSet>(from.getCompare())}};
+        case schema::Repair::FETCH:
+            return Repair{Repair::Fetch{set<LeafSet>(from.getFetch())}};
+        case schema::Repair::END:
+            return Repair{Repair::End{}};
+    }
+    throw Refused{errc::malformed, "a step of a repair that does not exist"};
+}
+
+Message read(schema::Buckets::Reader from) {
+    Buckets to;
+    to.moment = LogSeq{from.getMoment()};
+    to.sound = from.getSound();
+    to.bucket = from.getBucket();
+    require(to.bucket <= Buckets::all, "a bucket that does not exist");
+    const auto sums = from.getSums();
+    require(sums.size() == (to.sound ? bucket_count * sizeof(RecordSum) : 0),
+            "sums of another number of parts");
+    require(!to.sound || to.moment != LogSeq{}, "sums of no moment");
+    to.sums.resize(sums.size() / sizeof(RecordSum));
+    if (sums.size() != 0) std::memcpy(to.sums.data(), sums.begin(), sums.size());
+    return to;
+}
+
 template <class PingOrPong>
 Message read(schema::Ping::Reader from) {
     return PingOrPong{from.getNumber(), read(from.getHead())};
@@ -228,6 +265,10 @@ Message read(schema::Message::Reader from) {
             return Staged{from.getStaged()};
         case schema::Message::GONE:
             return Gone{};
+        case schema::Message::REPAIR:
+            return read(from.getRepair());
+        case schema::Message::BUCKETS:
+            return read(from.getBuckets());
         case schema::Message::PING:
             return read<Ping>(from.getPing());
         case schema::Message::PONG:

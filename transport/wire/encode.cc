@@ -65,6 +65,12 @@ std::size_t room(const Page& message) {
     }
     return sum;
 }
+std::size_t room(const Repair&) {
+    return base_words + words(LeafSet::byte_size);
+}
+std::size_t room(const Buckets& buckets) {
+    return base_words + words(buckets.sums.size() * sizeof(RecordSum));
+}
 std::size_t room(const Removed& removed) {
     return base_words + room(removed.batch);
 }
@@ -189,6 +195,31 @@ void write(schema::Message::Builder root, const Staged& from) {
 
 void write(schema::Message::Builder root, const Gone&) {
     root.setGone();
+}
+
+void write(schema::Repair::Builder to, const Repair::Begin& from) {
+    to.setBegin(value(from.head));
+}
+void write(schema::Repair::Builder to, const Repair::Compare& from) {
+    to.setCompare(view(from.buckets.bytes()));
+}
+void write(schema::Repair::Builder to, const Repair::Fetch& from) {
+    to.setFetch(view(from.leaves.bytes()));
+}
+void write(schema::Repair::Builder to, const Repair::End&) {
+    to.setEnd();
+}
+
+void write(schema::Message::Builder root, const Repair& from) {
+    std::visit([to = root.initRepair()](const auto& step) { write(to, step); }, from.step);
+}
+
+void write(schema::Message::Builder root, const Buckets& from) {
+    auto to = root.initBuckets();
+    to.setMoment(value(from.moment));
+    to.setSound(from.sound);
+    to.setBucket(from.bucket);
+    to.setSums(view(std::as_bytes(std::span(from.sums))));
 }
 
 void write(schema::Message::Builder root, const Ping& from) {

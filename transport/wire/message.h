@@ -84,6 +84,27 @@ struct Staged {
     std::uint64_t pages = 0;
 };
 struct Gone {};
+/// What a store asks of another to be repaired from it.
+struct Repair {
+    struct Begin {
+        LogSeq head{};
+    };
+    struct Compare {
+        BucketSet buckets;
+    };
+    struct Fetch {
+        LeafSet leaves;
+    };
+    struct End {};
+    std::variant<Begin, Compare, Fetch, End> step;
+};
+struct Buckets {
+    static constexpr std::uint16_t all = bucket_count;
+    LogSeq moment{};
+    bool sound = false;
+    std::uint16_t bucket = all;   ///< `all`: the sums are those of buckets, else of its leaves
+    std::vector<RecordSum> sums;  ///< 256, or none
+};
 struct Ping {
     std::uint64_t number = 0;
     LogHead head;
@@ -116,6 +137,8 @@ using Message = std::variant<Hello,
                              Page,
                              Staged,
                              Gone,
+                             Repair,
+                             Buckets,
                              Ping,
                              Pong,
                              Removed,

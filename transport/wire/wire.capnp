@@ -30,7 +30,9 @@ struct Message {
     pong @13 :Ping;
     removed @14 :Removed;
     goodbye @15 :Goodbye;
-    # From 16 on: buckets; tallies, spent, receipts; claim, granted; proposal, outcome; attempt, verdict.
+    repair @16 :Repair;
+    buckets @17 :Buckets;
+    # From 18 on: tallies, spent, receipts; claim, granted; proposal, outcome; attempt, verdict.
   }
 }
 
@@ -126,6 +128,25 @@ struct Record {
   seq @2 :UInt64;                # of the batch that last wrote it
   sealed @3 :Data;
   handles @4 :Data;              # 16 bytes each
+}
+
+# What a store whose records are not all what was signed asks of one whose are, in this order. Bit
+# n % 8 of byte n / 8 says whether n is meant.
+struct Repair {
+  union {
+    begin @0 :UInt64;            # the seq of the sender's head: keep a snapshot, and say its buckets
+    compare @1 :Data;            # 32 bytes: say the leaves of these buckets
+    fetch @2 :Data;              # 8,192 bytes: send the records of these leaves, as pages
+    end @3 :Void;                # the snapshot is not needed any more
+  }
+}
+
+# What the records of one snapshot add up to.
+struct Buckets {
+  moment @0 :UInt64;             # seq of the sender's head in it; 0: not now, ask again later
+  sound @1 :Bool;                # false: the sender's own records are not what was signed
+  bucket @2 :UInt16;             # 0 to 255: these are its leaves; 256: these are the buckets
+  sums @3 :Data;                 # 256 of 16 bytes; empty when not sound
 }
 
 struct Ping {

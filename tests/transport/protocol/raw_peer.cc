@@ -96,6 +96,13 @@ void RawPeer::send_frame(BytesView frame) {
     pump();
 }
 
+void RawPeer::pass(milliseconds time) {
+    now.wall += time;
+    now.monotonic += time;
+    link->on_time(now);
+    pump();
+}
+
 wire::Hello RawPeer::hello() const {
     wire::Hello hello{.node = self_->node,
                       .name = self_->name,

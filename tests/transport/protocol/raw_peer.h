@@ -25,6 +25,7 @@ class RawPeer {
 
     void send(const wire::Message& message);
     void send_frame(BytesView frame);
+    void pass(milliseconds time);
     /// What an honest node says up to the end of the greeting.
     void greet();
     wire::Hello hello() const;

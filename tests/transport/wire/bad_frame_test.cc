@@ -100,6 +100,39 @@ TEST_CASE("wire: published malformed messages: refused as frame and as opening")
     }
 }
 
+TEST_CASE("wire: sets and sums of a repair of another size, or of no bucket: malformed") {
+    const auto bad = [](auto&& fill) {
+        const auto decoded = wire::decode(frame_of(fill));
+        REQUIRE_FALSE(decoded);
+        return decoded.error().code();
+    };
+    const Bytes zeros(9000);
+    const auto data = [&](std::size_t size) {
+        return capnp::Data::Reader(reinterpret_cast<const kj::byte*>(zeros.data()), size);
+    };
+    for (const std::size_t size : {std::size_t{0}, std::size_t{31}, std::size_t{33}}) {
+        CHECK(bad([&](auto root) { root.initRepair().setCompare(data(size)); }) == errc::malformed);
+    }
+    for (const std::size_t size : {std::size_t{0}, std::size_t{8191}, std::size_t{8193}}) {
+        CHECK(bad([&](auto root) { root.initRepair().setFetch(data(size)); }) == errc::malformed);
+    }
+    const auto buckets = [&](bool sound, std::uint64_t moment, unsigned bucket, std::size_t size) {
+        return [=](auto root) {
+            auto to = root.initBuckets();
+            to.setMoment(moment);
+            to.setSound(sound);
+            to.setBucket(static_cast<std::uint16_t>(bucket));
+            to.setSums(data(size));
+        };
+    };
+    CHECK(wire::decode(frame_of(buckets(true, 1, 256, 4096))));
+    CHECK(bad(buckets(true, 1, 257, 4096)) == errc::malformed);
+    CHECK(bad(buckets(true, 1, 3, 4095)) == errc::malformed);
+    CHECK(bad(buckets(true, 1, 3, 0)) == errc::malformed);
+    CHECK(bad(buckets(false, 1, 3, 4096)) == errc::malformed);
+    CHECK(bad(buckets(true, 0, 3, 4096)) == errc::malformed);
+}
+
 TEST_CASE("wire: anything above its limit: too large") {
     CHECK(wire::decode(Bytes(wire::frame_limit + 8)).error() == errc::too_large);
     CHECK(wire::decode_opening(Bytes(wire::opening_limit + 8)).error() == errc::too_large);

@@ -65,6 +65,28 @@ TEST_CASE("wire: a page and the request for it: rows and cursor arrive") {
     CHECK(carried(wire::Staged{12}).pages == 12);
 }
 
+TEST_CASE("wire: the steps of a repair and its answers: sets and sums arrive") {
+    using Repair = wire::Repair;
+    CHECK(std::get<Repair::Begin>(carried(Repair{Repair::Begin{LogSeq{78}}}).step).head ==
+          LogSeq{78});
+    CHECK(std::get<Repair::Compare>(carried(sample_compare()).step).buckets ==
+          std::get<Repair::Compare>(sample_compare().step).buckets);
+    const auto leaves = std::get<Repair::Fetch>(carried(sample_fetch()).step).leaves;
+    CHECK(leaves.has(0));
+    CHECK(leaves.has(65'535));
+    CHECK(leaves.count() == 2);
+    CHECK(std::holds_alternative<Repair::End>(carried(Repair{Repair::End{}}).step));
+    const auto buckets = carried(sample_buckets());
+    CHECK(buckets.moment == LogSeq{78});
+    CHECK(buckets.sound);
+    CHECK(buckets.bucket == 7);
+    CHECK(buckets.sums == sample_buckets().sums);
+    const auto damaged = carried(wire::Buckets{.moment = LogSeq{5}});
+    CHECK_FALSE(damaged.sound);
+    CHECK(damaged.bucket == wire::Buckets::all);
+    CHECK(damaged.sums.empty());
+}
+
 TEST_CASE("wire: statements of joining and leaving: all their fields arrive") {
     const auto join = carried(sample_join()).request;
     CHECK(join.invitation == sample_join().request.invitation);

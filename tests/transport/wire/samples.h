@@ -68,6 +68,29 @@ inline wire::Join sample_join() {
                         .addresses = {"edge.example:7700", "[2001:db8::1]:7700"}}};
 }
 
+inline wire::Repair sample_compare() {
+    wire::Repair::Compare compare;
+    compare.buckets.add(3);
+    compare.buckets.add(255);
+    return {std::move(compare)};
+}
+
+inline wire::Repair sample_fetch() {
+    wire::Repair::Fetch fetch;
+    fetch.leaves.add(0);
+    fetch.leaves.add(65'535);
+    return {std::move(fetch)};
+}
+
+inline wire::Buckets sample_buckets() {
+    wire::Buckets buckets{.moment = LogSeq{78}, .sound = true, .bucket = 7, .sums = {}};
+    buckets.sums.resize(bucket_count);
+    for (std::size_t i = 0; i < bucket_count; ++i) {
+        buckets.sums[i].fill(static_cast<std::byte>(i));
+    }
+    return buckets;
+}
+
 /// One of each kind, every field other than its default.
 inline std::vector<wire::Message> samples() {
     std::vector<wire::Message> all;
@@ -84,6 +107,11 @@ inline std::vector<wire::Message> samples() {
     all.emplace_back(sample_page());
     all.emplace_back(wire::Staged{12});
     all.emplace_back(wire::Gone{});
+    all.emplace_back(wire::Repair{wire::Repair::Begin{LogSeq{78}}});
+    all.emplace_back(sample_compare());
+    all.emplace_back(sample_fetch());
+    all.emplace_back(wire::Repair{wire::Repair::End{}});
+    all.emplace_back(sample_buckets());
     all.emplace_back(wire::Ping{41, sample_head()});
     all.emplace_back(wire::Pong{42, sample_head()});
     all.emplace_back(wire::Removed{sample_batch(90)});
