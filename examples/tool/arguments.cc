@@ -144,7 +144,7 @@ void add_pool(CLI::App& app, Commands& commands) {
         "Who and where this node is, how its links stand, and where its keys lie.",
         "{pool, node, name, role: primary|replica, stage, root_term, epoch, seq, digest, users,\n"
         "primary, primary_node, data_age_ms, served, links: [{name, node, state, acked_seq}],\n"
-        "restored, key, key_beside_data, root_key_here}");
+        "restored, damage, key, key_beside_data, root_key_here}");
     auto& keys = add_group(app, "keys", "The keys of this node");
     auto [rewrap, change] = commands.add<KeysRewrap>(
         keys,

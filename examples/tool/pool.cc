@@ -58,6 +58,7 @@ Json to_json(const cs::Status& status, bool key_beside) {
             {"served", status.served},
             {"links", links_of(status)},
             {"restored", status.restored},
+            {"damage", status.damage.empty() ? Json(nullptr) : Json(status.damage)},
             {"key", status.key_provider},
             {"key_beside_data", key_beside},
             {"root_key_here", status.root_key_here}};
@@ -78,6 +79,9 @@ std::string to_text(const cs::Status& status, bool key_beside) {
     line("users", std::to_string(status.users));
     line("data age", status.data_age ? span_text(*status.data_age) : "not known");
     line("key", status.key_provider);
+    if (!status.damage.empty()) {
+        line("damage", status.damage + ": nobody signs in until it is repaired");
+    }
     if (status.restored) line("restored", "this directory is a copy, or came from a backup");
     line("served", status.served ? "yes" : "no; 'countersign serve' keeps its links");
     for (const auto& link : status.links) {

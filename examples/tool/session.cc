@@ -52,9 +52,9 @@ cs::Result<cs::Store> Session::open(const StoreAt& at, cs::Options options) {
     if (!options.on_event) {
         options.on_event = [this](const cs::Event& event) {
             using enum cs::Event::Kind;
-            if (event.kind == damage_found || event.kind == new_incarnation ||
-                event.kind == disk_failed || event.kind == clock_behind ||
-                event.kind == members_not_heard) {
+            if (event.kind == damage_found || event.kind == damage_repaired ||
+                event.kind == new_incarnation || event.kind == disk_failed ||
+                event.kind == clock_behind || event.kind == members_not_heard) {
                 output.note(std::string("note: ") + cs::name(event.kind) + ": " + event.detail);
             }
         };

@@ -11,7 +11,13 @@ using testing::RawPeer;
 using testing::RawPool;
 
 /// Whom the link under test belongs to, and whether the greeting is over when the frames come.
-enum Choice : unsigned { primary, replica, greeted_primary, greeted_replica };
+enum Choice : unsigned { primary, replica, greeted_primary, greeted_replica, damaged_replica };
+
+/// The leaves of the first bucket.
+wire::Buckets sample_leaves(wire::Buckets buckets) {
+    buckets.bucket = 0;
+    return buckets;
+}
 
 bool begins_with(const std::vector<SharedBatch>& log, const std::vector<SharedBatch>& beginning) {
     if (log.size() < beginning.size()) return false;
@@ -23,10 +29,14 @@ bool begins_with(const std::vector<SharedBatch>& log, const std::vector<SharedBa
 
 void run(BytesView input) {
     Input from(input);
-    const auto choice = from.number<std::uint8_t>() % 4u;
+    const auto choice = from.number<std::uint8_t>() % 5u;
     const bool at_primary = choice == primary || choice == greeted_primary;
     RawPool pool;
     const auto honest = pool.hq->log();
+    if (choice == damaged_replica) {
+        pool.branch->restore_from(*pool.hq);
+        pool.branch->damage(0);
+    }
     const auto held = pool.branch->log();
     auto peer =
         at_primary ? RawPeer(pool.branch, pool.hq, true) : RawPeer(pool.hq, pool.branch, false);
@@ -100,6 +110,13 @@ std::vector<Bytes> seeds() {
     all.push_back(script(replica, frames(hq.hello(), none, rest)));
     all.push_back(script(greeted_replica, frames(rest, wire::Ping{1, pool.hq->head()})));
     all.push_back(script(greeted_replica, frames(wire::Gone{}, testing::sample_page())));
+    const wire::Repair begin{wire::Repair::Begin{seen}};
+    all.push_back(
+        script(greeted_primary,
+               frames(begin, testing::sample_compare(), wire::Repair{wire::Repair::End{}})));
+    wire::Buckets sums{.moment = pool.hq->head().seq, .sound = true, .sums = {}};
+    sums.sums.resize(bucket_count);
+    all.push_back(script(damaged_replica, frames(rest, sums, sample_leaves(sums), rest)));
     return all;
 }
 

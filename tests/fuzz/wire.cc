@@ -21,6 +21,9 @@ void check_limits(const wire::Message& message) {
             size += each.sealed.size() + each.handles.size();
         }
         require(size <= wire::page_limit, "a page within page_limit");
+    } else if (const auto* buckets = std::get_if<wire::Buckets>(&message)) {
+        require(buckets->bucket <= wire::Buckets::all, "a bucket that exists");
+        require(buckets->sums.size() == (buckets->sound ? bucket_count : 0), "256 sums, or none");
     } else if (const auto* goodbye = std::get_if<wire::Goodbye>(&message)) {
         require(goodbye->reason.size() <= wire::reason_limit, "a reason within reason_limit");
     } else if (const auto* join = std::get_if<wire::Join>(&message)) {
