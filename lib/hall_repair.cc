@@ -147,7 +147,7 @@ Result<bool> Hall::Replication::repair(const NodeId& from, const LeafSet& leaves
         head_ = to_link_head(mended->now);
     }
     hall_.serve_again(*mended, source);
-    if (auto done = moved_on(std::move(*fresh)); !done) return done.error();
+    moved_on(std::move(*fresh));
     return true;
 }
 
