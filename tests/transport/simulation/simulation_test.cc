@@ -108,6 +108,10 @@ TEST_CASE("simulation: a process is killed: its links break at once and come bac
     pool.hq().kill();
     CHECK(pool.sign_in("berlin") == Verdict::accepted);
     pool.hq().start();
+    // It asks its member first, and waits for nothing meanwhile.
+    auto written = pool.hq().store().users().set_password(pool.alice, Secret(new_password));
+    CHECK(written.error() == errc::timed_out);
+    pool.world.run(10s);
     REQUIRE(pool.hq().store().users().set_password(pool.alice, Secret(new_password)));
     CHECK(pool.world.settle(2min));
     CHECK(pool.hq().count(Event::Kind::unclean_end) == 1);
