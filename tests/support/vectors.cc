@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 #include <stdexcept>
 
 #include <doctest/doctest.h>
@@ -24,11 +25,22 @@ nlohmann::json parse(const std::filesystem::path& path) {
     return nlohmann::json::parse(std::regex_replace(text, lone, R"re("\\$1")re"));
 }
 
+/// Null: there are no vectors.
+const char* root_of_vectors() {
+    const char* root = std::getenv("COUNTERSIGN_VECTORS");
+    return root == nullptr || *root == '\0' ? nullptr : root;
+}
+
+std::set<std::string>& asked_for() {
+    static std::set<std::string> names;
+    return names;
+}
+
 }  // namespace
 
 std::vector<VectorFile> vectors(std::string_view subfolder, std::string_view prefix) {
-    const char* root = std::getenv("COUNTERSIGN_VECTORS");
-    if (root == nullptr || *root == '\0') {
+    const char* root = root_of_vectors();
+    if (root == nullptr) {
         // One line for each test case that goes without: support/count.py counts them.
         const auto* test = doctest::getContextOptions()->currentTest;
         std::printf("skipped: %s (no vectors of %.*s: COUNTERSIGN_VECTORS is not set)\n",
@@ -43,10 +55,23 @@ std::vector<VectorFile> vectors(std::string_view subfolder, std::string_view pre
         const std::string name = entry.path().filename().string();
         if (!name.starts_with(prefix) || entry.path().extension() != ".json") continue;
         files.push_back({std::string(subfolder) + "/" + name, parse(entry.path())});
+        asked_for().insert(files.back().name);
     }
     std::ranges::sort(files, {}, &VectorFile::name);
     if (files.empty()) throw std::runtime_error("no vectors in " + std::string(subfolder));
     return files;
+}
+
+std::vector<std::string> vectors_not_asked_for() {
+    const char* root = root_of_vectors();
+    if (root == nullptr) return {};
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+        if (entry.path().extension() != ".json") continue;
+        auto name = entry.path().lexically_relative(root).string();
+        if (!asked_for().contains(name)) names.insert(std::move(name));
+    }
+    return {names.begin(), names.end()};
 }
 
 std::vector<std::byte> unhex(std::string_view hex) {

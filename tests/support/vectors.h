@@ -18,6 +18,10 @@ struct VectorFile {
 /// name. None, with a line on standard output that says so, where the variable is not set.
 std::vector<VectorFile> vectors(std::string_view subfolder, std::string_view prefix = "");
 
+/// The files there, by name, that no call of `vectors` in this process has given. Empty where the
+/// variable is not set.
+std::vector<std::string> vectors_not_asked_for();
+
 /// The bytes of a hexadecimal string in a vector file.
 std::vector<std::byte> unhex(std::string_view hex);
 
