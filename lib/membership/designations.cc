@@ -67,6 +67,8 @@ Result<std::optional<records::Designation>> Designations::current() {
 Result<std::optional<records::Designation>> Designations::find(RootTerm root_term,
                                                                Epoch epoch,
                                                                NodeId node) {
+    // Whoever sends a batch chooses these.
+    if (value(root_term) > number_limit || value(epoch) > number_limit) return std::nullopt;
     return sqlite::one_row(statements_[Query::find].query(root_term, epoch, node), to_designation);
 }
 

@@ -116,6 +116,19 @@ TEST_CASE("accept: random histories in runs of random lengths, with repeats: alw
     }
 }
 
+// Fuzzing found that such numbers reached the database, which cannot hold them.
+TEST_CASE("accept: a root term or epoch above 2^63 - 1: wrong_epoch, as for any that nobody has") {
+    Two two;
+    for (const auto number : {std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
+        auto run = two.batches;
+        run.back().place.root_term = RootTerm{number};
+        two.refuses(run, errc::wrong_epoch);
+        run = two.batches;
+        run.back().place.epoch = Epoch{number};
+        two.refuses(run, errc::wrong_epoch);
+    }
+}
+
 TEST_CASE("accept: nothing, or only what is held: the head stays") {
     Two two;
     REQUIRE(two.pool.accept(two.replica, two.batches));
