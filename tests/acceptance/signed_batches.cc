@@ -1,4 +1,5 @@
-// Writes two batches of a new log into a directory, as files that other programs can check.
+// Writes two batches and two designations of a new log into a directory, as files that other
+// programs can check, and beside them what these should say.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <cstdio>
 #include <cstdlib>
@@ -41,9 +42,10 @@ int main(int count, char** arguments) {
 
     Pool pool;
     auto& node = pool.add_node();
-    pool.designate(node);
+    const auto by_root_key = pool.designate(node);
     const auto first = pool.append(node, changes(put(user_name(1), "sealed")));
     const auto second = pool.append(node, changes(put(user_name(2), "sealed as well")));
+    const auto by_itself = pool.designate_itself(node);
     const auto inside = log::decode(second);
     REQUIRE(inside);
     write(directory + "first.batch", first.bytes);
@@ -51,5 +53,14 @@ int main(int count, char** arguments) {
     write(directory + "second.batch", second.bytes);
     write(directory + "second.signature", second.signature.bytes);
     write_hex(directory + "second.previous", inside->previous.bytes);
+    write_hex(directory + "second.hash", second.hash().bytes);
+    write_hex(directory + "second.digest", inside->digest.bytes);
+    write(directory + "first.designation", by_root_key.bytes);
+    write(directory + "first.designation.signature", by_root_key.signature.bytes);
+    write(directory + "second.designation", by_itself.bytes);
+    write(directory + "second.designation.signature", by_itself.signature.bytes);
     write_hex(directory + "node", node.id().bytes);
+    write_hex(directory + "root", pool.root_key.public_key());
+    write_hex(directory + "pool", pool.id.bytes);
+    write_hex(directory + "user", user_name(2).id.bytes);
 }

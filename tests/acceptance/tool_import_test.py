@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
+import unittest
 
 import tool
 from tool import FAILED, PASSWORD, PASSWORD_HASH, REFUSED, USAGE, ToolTest
@@ -61,6 +63,20 @@ class Import(ToolTest):
         self.assertEqual(counts["imported"], 2)
         self.assertEqual(self.show("ann")["display_name"], "安娜")
         self.assertEqual(self.login("bob", status=REFUSED)["verdict"], "disabled")
+
+    @unittest.skipUnless(shutil.which("argon2"), "no argon2 here")
+    def test_hashes_of_the_argon2_command(self):
+        text = "login,password_hash\n"
+        costs = [(6, 1, 1), (8, 3, 2), (12, 2, 4), (14, 1, 1)]
+        for n, (memory, passes, lanes) in enumerate(costs):
+            made = subprocess.run(
+                ["argon2", f"salt of {n} users", "-id", "-e", "-m", str(memory), "-t", str(passes),
+                 "-p", str(lanes)], input=PASSWORD, capture_output=True, text=True, check=True)
+            text += f'user{n},"{made.stdout.strip()}"\n'
+        self.assertEqual(self.bring(text)["imported"], len(costs))
+        for n in range(len(costs)):
+            self.login(f"user{n}")
+            self.login(f"user{n}", PASSWORD + "x", status=REFUSED)
 
     def test_bad_rows_are_told_by_line_and_the_rest_is_imported(self):
         rows = [

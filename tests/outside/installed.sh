@@ -12,6 +12,10 @@ meson=/usr/bin/meson
 [ -x "$meson" ] || meson=meson
 "$meson" install -C "$build" --no-rebuild --destdir "$place/root" --quiet
 
+for schema in batch record; do
+    [ -n "$(find "$place/root" -path "*/countersign/$schema.capnp")" ] ||
+        { echo "no $schema.capnp was installed" >&2; exit 1; }
+done
 description=$(find "$place/root" -name countersign.pc)
 [ -n "$description" ] || { echo "no countersign.pc was installed" >&2; exit 1; }
 described() {
