@@ -203,8 +203,9 @@ void carry(Choice choice, Input& from) {
         const auto held = all.replica()->newest_pulse(now);
         const auto taken = all.replica()->take_pulse(statement, now);
         require(!taken, "a pulse is the primary's");
-        require_documented(taken.error(),
-                           {errc::bad_signature, errc::malformed, errc::wrong_epoch});
+        require_documented(
+            taken.error(),
+            {errc::bad_signature, errc::malformed, errc::wrong_pool, errc::wrong_epoch});
         require(all.replica()->newest_pulse(now) == held, "the one that was held stays");
     }
 }

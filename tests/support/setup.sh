@@ -11,8 +11,11 @@ packages=(
 )
 case ${1:-} in
     '') ;;
-    ci) packages+=(clang-format-19) ;;
-    long) packages+=(clang-format-19 clang-19 libclang-rt-19-dev clang-tidy-19 gcovr valgrind) ;;
+    ci) packages+=(clang-format-19 python3-dissononce) ;;
+    long)
+        packages+=(clang-format-19 clang-19 libclang-rt-19-dev clang-tidy-19 gcovr valgrind)
+        packages+=(python3-dissononce golang-go golang-github-flynn-noise-dev)
+        ;;
     *) echo "usage: tests/support/setup.sh [ci|long]" >&2; exit 2 ;;
 esac
 
