@@ -109,9 +109,9 @@ struct Write {
 /// brings the rooms together. Its parts: hall_create, hall_join, hall_open (directory, keys,
 /// incarnation), hall_view (what holds for the pool), hall_commit (group commit), hall_users,
 /// hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log, hall_due (what falls due),
-/// hall_damage (what was found of it, and what is mended here), hall_inquiry (what members are asked
-/// after an unclean end); and what links ask: hall_replication, hall_copy, hall_repair, hall_pulse,
-/// hall_links (how they stand).
+/// hall_damage (what was found of it, and what is mended here), hall_inquiry (what members are
+/// asked after an unclean end); and what links ask: hall_replication, hall_copy, hall_repair,
+/// hall_pulse, hall_links (how they stand).
 class Hall {
     using Group = log::CommitQueue<Write>::Group;
 

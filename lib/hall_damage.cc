@@ -70,7 +70,7 @@ void Hall::note_damage(const std::string& what) {
     }
     tell(Event::Kind::damage_found, what + "; nobody signs in here until it is repaired");
     keep_damage_note();
-    replication_->damage_changed();
+    replication_->notify();
 }
 
 Result<void> Hall::store_damage(const log::Damage& damage) {
@@ -184,7 +184,7 @@ Result<void> Hall::mend(bool all_sound) {
 
 void Hall::serve_again(const log::Repair::Mended& mended, const std::string& from) {
     tell(Event::Kind::damage_repaired, described(mended) + from);
-    replication_->damage_changed();
+    replication_->notify();
 }
 
 }  // namespace countersign

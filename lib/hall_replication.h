@@ -51,8 +51,6 @@ class Hall::Replication final : public LinkStore {
     void close_watch();
     /// Those who are being repaired from here ask again.
     void close_repair_sources();
-    /// Records were found damaged, or proved: links look at it.
-    void damage_changed() { notify(); }
     void show(std::span<const LinkStatus> links);
     /// As the serving process last showed them.
     std::vector<LinkInfo> shown(const PoolView& pool) const;
