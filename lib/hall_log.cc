@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "hall.h"
 #include "hall_replication.h"
 #include "log/retention.h"
@@ -147,7 +149,9 @@ Result<Compaction> Hall::compact_log() {
     if (auto done = writing_->database.execute("PRAGMA incremental_vacuum"); !done) {
         return done.error();
     }
-    const auto checkpoint = writing_->database.checkpoint(sqlite::CheckpointMode::truncate);
+    const auto checkpoint = writing_->database.checkpoint(is_planted(Mutant::keep_wal)
+                                                              ? sqlite::CheckpointMode::passive
+                                                              : sqlite::CheckpointMode::truncate);
     if (!checkpoint) return checkpoint.error();
     const auto size = writing_->ledger.batches.size();
     if (!size) return size.error();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "records/codec.h"
 
 namespace countersign {
@@ -65,7 +67,7 @@ Result<void> Hall::Replication::open() {
     channel_private_key_ = std::make_shared<const Secret>(hall_.keys_->channel_key.secret());
     const std::lock_guard guard(mutex_);
     head_ = to_link_head(*head);
-    newest_signed_ = head_.time;
+    newest_signed_ = is_planted(Mutant::age_restarts) ? hall_.now().wall : head_.time;
     auto stored = stored_designations();
     if (!stored) return stored.error();
     designations_ = std::move(*stored);
@@ -410,6 +412,7 @@ Result<LogHead> Hall::Replication::apply(std::span<const SharedBatch> batches, l
         if (head.error() == errc::fork) hall_.tell(Event::Kind::fork, head.error().detail());
         return head.error();
     }
+    if (is_planted(Mutant::keep_erased_rows)) erased.clear();
     for (const auto& user : erased) {
         if (auto gone = hall_.writing_->attempts.erase(user); !gone) return gone.error();
     }

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "accounts/totp.h"
 #include "attempts/members_word.h"
 #include "attempts/unknown_names.h"
@@ -161,7 +163,11 @@ class Hall::Attempt final : public accounts::SignInGround,
     }
 
     void written(Result<LogSeq> outcome) {
-        if (!outcome) hall_.tell(Event::Kind::attempt_refused, outcome.error().message());
+        if (!outcome) {
+            hall_.tell(Event::Kind::attempt_refused,
+                       is_planted(Mutant::login_in_event) ? subject().user.login
+                                                          : outcome.error().message());
+        }
         machine_.written(std::move(outcome));
     }
 
@@ -260,14 +266,17 @@ class Hall::Attempt final : public accounts::SignInGround,
         return true;
     }
     bool begin(Machine::Write& need) {
+        const bool early = is_planted(Mutant::answer_before_durable);
+        if (early) written(LogSeq{});
         hall_.queue_.commit_async(
             {.rows = rows_of(need), .execute = {}},
             [&hall = hall_](std::function<void()> task) { hall.run_blocking(std::move(task)); },
-            [self = shared_from_this()](Result<LogSeq> outcome) {
+            [self = shared_from_this(), early](Result<LogSeq> outcome) {
+                if (early) return;
                 self->written(std::move(outcome));
                 self->resume();
             });
-        return false;
+        return early;
     }
     bool begin(Machine::Release& need) {
         release(need);
@@ -426,7 +435,9 @@ attempts::StepView Hall::step_view(std::chrono::seconds period, UnixTime time) c
     };
     attempts::StepView view{.node = identity_->node, .current = step(time)};
     // A restored directory may have forgotten what was spent: only steps begun since then are safe.
-    if (incarnation().is_restored) view.first = step(incarnation().started - milliseconds{1}) + 1;
+    const bool forgets = is_planted(Mutant::forget_spent);
+    if (incarnation().is_restored && !forgets)
+        view.first = step(incarnation().started - milliseconds{1}) + 1;
     return view;
 }
 

@@ -3,6 +3,8 @@
 #include <map>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "hall.h"
 #include "records/codec.h"
 
@@ -240,7 +242,7 @@ Stage Hall::stage_of(const PoolView& pool) const {
     const bool was_member = std::ranges::any_of(
         pool.former_members,
         [&](const membership::FormerMember& former) { return former.id == identity_->node; });
-    if (was_member) return Stage::removed;
+    if (was_member && !is_planted(Mutant::keep_removed)) return Stage::removed;
     return membership::find(pool.members, identity_->node) ? Stage::ready : Stage::copying;
 }
 

@@ -42,11 +42,23 @@ void print_rows(const char* heading, std::span<const Row> rows) {
     }
 }
 
+void print_mutants() {
+    std::puts("mutants");
+    for (const auto& mutant : sim::mutants()) {
+        std::string shown_by(mutant.invariant);
+        if (!mutant.also.empty()) shown_by += "," + std::string(mutant.also);
+        std::printf("  %-22s %s: %s\n",
+                    std::string(mutant.name).c_str(),
+                    shown_by.c_str(),
+                    std::string(mutant.what).c_str());
+    }
+    if (sim::mutants().empty()) std::puts("  (none in this build; configure with -Dmutants=true)");
+}
+
 int list() {
     print_rows("faults", sim::faults());
     print_rows("invariants", sim::invariants());
-    print_rows("mutants", sim::mutants());
-    if (sim::mutants().empty()) std::puts("  (none in this build; configure with -Dmutants=true)");
+    print_mutants();
     return held;
 }
 

@@ -34,6 +34,7 @@ std::span<const InvariantInfo> invariants();
 struct MutantInfo {
     std::string_view name;
     std::string_view invariant;  ///< that it breaks
+    std::string_view also;       ///< others that may show it first, with commas between
     std::string_view what;
 };
 /// Empty in other builds.

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "accounts/precis.h"
 #include "accounts/recovery_codes.h"
 #include "accounts/totp.h"
@@ -221,7 +223,9 @@ SignInMachine::Need SignInMachine::password_failed() {
 SignInMachine::Need SignInMachine::password_matched(UnixTime now) {
     result_.user = subject_.id;
     result_.methods = Methods::password;
-    if (subject_.user.disabled) return finish(Verdict::disabled);
+    if (subject_.user.disabled && !is_planted(Mutant::disabled_signs_in)) {
+        return finish(Verdict::disabled);
+    }
     if (const auto hash = sealing::parse_password_hash(subject_.user.password_hash)) {
         result_.new_hash_wanted = sealing::weaker_than(*hash, policy_cost(ground_.settings()));
     }
@@ -240,7 +244,7 @@ SignInMachine::Need SignInMachine::password_matched(UnixTime now) {
     }
     const auto clears = ground_.has_failures(*credential_);
     if (!clears) return finish(clears.error());
-    if (!*clears) return finish(result_.verdict);
+    if (!*clears || is_planted(Mutant::keep_failures)) return finish(result_.verdict);
     phase_ = Phase::write_success;
     return Write{[credential = *credential_](attempts::Journal& journal) {
         const auto done = journal.record_success(credential);

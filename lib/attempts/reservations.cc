@@ -5,6 +5,8 @@
 #include <chrono>
 #include <iterator>
 
+#include "countersign/mutants.h"
+
 namespace countersign::attempts {
 namespace {
 
@@ -59,7 +61,8 @@ Result<Reservations::Answer> Reservations::try_reserve(const CredentialId& crede
             ahead += static_cast<std::uint64_t>(std::distance(waiting.begin(), place));
         }
     }
-    if (ahead >= room(standing)) return enqueue(credential, now, deadline, waiter);
+    const bool has_room = is_planted(Mutant::check_then_count) || ahead < room(standing);
+    if (!has_room) return enqueue(credential, now, deadline, waiter);
 
     if (waiter) cancel(*waiter);
     if (total_in_flight_ >= options_.max_in_flight) {

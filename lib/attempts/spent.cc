@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "attempts/row_bytes.h"
 
 namespace countersign::attempts {
@@ -129,6 +131,7 @@ bool step_is_free(std::uint64_t step,
     if (step < view.first) return false;
     return std::ranges::none_of(rows, [&](const SpentRow& row) {
         const auto spent = row.code.step();
+        if (is_planted(Mutant::step_at_last) && spent == step) return false;
         if (!spent || *spent < step || row.credential != credential) return false;
         if (row.node == view.node) return true;
         const bool is_reached = *spent <= view.current || *spent - view.current <= step_grace;

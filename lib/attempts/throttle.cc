@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <chrono>
 
+#include "countersign/mutants.h"
+
 namespace countersign::attempts {
 namespace {
 
 bool is_cut(const Share& share) noexcept {
+    if (is_planted(Mutant::full_share_restored)) return false;
     return share.is_restored && !(share.has_caught_up && share.has_renewed);
 }
 

@@ -1,5 +1,7 @@
 #include "log/accept.h"
 
+#include "countersign/mutants.h"
+
 #include "log/run.h"
 
 namespace countersign::log {
@@ -48,16 +50,20 @@ Result<Head> accept(Ledger& ledger,
         auto follows = check_follows(ledger.designations, *head, (*proved)[i], successors);
         if (!follows) return follows.error();
         for (const auto& change : batch.changes) {
+            if (is_planted(Mutant::skip_digest) && !change.put) continue;
             auto written = rows == Rows::damaged
                                ? ledger.overwrite(change, batch.place.seq)
                                : ledger.apply(change, batch.place.seq, head->digest);
             if (!written) return written.error();
             if (applied) applied(change);
         }
-        if (rows == Rows::sound && head->digest.digest() != batch.digest) {
+        const bool is_proved = rows == Rows::sound && !is_planted(Mutant::skip_digest);
+        if (is_proved && head->digest.digest() != batch.digest) {
             return Error(errc::digest_mismatch, "after " + described(batch.place.seq));
         }
-        if (auto stored = ledger.batches.put(run[i], batch.time); !stored) return stored.error();
+        const bool is_kept = !is_planted(Mutant::skip_batch_row) || i + 1 == run.size();
+        auto stored = is_kept ? ledger.batches.put(run[i], batch.time) : Result<void>();
+        if (!stored) return stored.error();
         head->place = batch.place;
         head->hash = (*proved)[i].hash;
         head->time = batch.time;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "countersign/mutants.h"
+
 namespace countersign::log {
 
 Result<Ledger> Ledger::prepare(sqlite::Database& database,
@@ -38,6 +40,8 @@ Result<void> Ledger::apply_if_newer(const records::Change& change, LogSeq seq, D
     const auto before = reader.get(change.name);
     if (!before) return before.error();
     if (*before && (*before)->seq >= seq) return {};
+    if (is_planted(Mutant::keep_deleted) && !change.put) return {};
+    if (is_planted(Mutant::skip_copy_proof) && *before) return {};
     return replace(*before, change, seq, digest);
 }
 
@@ -46,7 +50,8 @@ Result<void> Ledger::replace(const std::optional<records::StoredRecord>& before,
                              LogSeq seq,
                              Digest& digest) {
     if (auto written = writer.write(change, seq, before); !written) return written;
-    if (before) {
+    const bool is_counted = !is_planted(Mutant::digest_keeps_erased) || change.put;
+    if (before && is_counted) {
         digest.subtract(hash_row(change.name, before->seq, before->sealed, before->handles));
     }
     if (change.put) digest.add(hash_row(change.name, seq, change.put->sealed, change.put->handles));

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "sqlite/read.h"
 
 namespace countersign::records {
@@ -234,6 +236,7 @@ Result<void> Writer::write_handles(const Change& change,
     std::vector<Handle> added;
     std::ranges::set_difference(old_handles, new_handles, std::back_inserter(gone));
     std::ranges::set_difference(new_handles, old_handles, std::back_inserter(added));
+    if (is_planted(Mutant::keep_handle) && !change.put) gone.clear();
     for (const auto& handle : gone) {
         auto done = statements_[Query::drop_handle].run(handle, name.kind, name.id);
         if (!done) return done;

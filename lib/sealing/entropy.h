@@ -3,6 +3,8 @@
 #include <array>
 #include <span>
 
+#include "countersign/mutants.h"
+
 #include "sealing/aead.h"
 
 namespace countersign::sealing {
@@ -24,7 +26,9 @@ class Entropy {
         fill(bytes);
         return bytes;
     }
-    Nonce nonce() { return {take<Nonce::size>()}; }
+    Nonce nonce() {
+        return is_planted(Mutant::constant_nonce) ? Nonce{} : Nonce{take<Nonce::size>()};
+    }
 
   private:
     Seed seed_;

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "countersign/mutants.h"
+
 namespace countersign::sqlite {
 
 namespace {
@@ -286,6 +288,7 @@ Result<void> Connection::configure(const OpenOptions& options) {
         "PRAGMA fullfsync=ON; PRAGMA checkpoint_fullfsync=ON; PRAGMA secure_delete=ON;"
         "PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-" +
         std::to_string(options.cache_bytes / 1024) +
+        (is_planted(Mutant::async_commit) ? "; PRAGMA synchronous=OFF" : "") +
         (options.read_only ? "; PRAGMA query_only=ON" : "");
     if (auto done = execute(pragmas.c_str(), "configuring"); !done) return done;
     if (options.read_only) {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "countersign/mutants.h"
+
 namespace countersign::protocol {
 
 Follower::Follower(std::shared_ptr<LinkStore> store,
@@ -61,6 +63,9 @@ void Follower::accept_next() {
     auto batches = held_at_ ? intake_.take(*held_at_) : intake_.take();
     if (batches.empty()) return;
     busy_ = true;
+    if (is_planted(Mutant::ack_before_durable)) {
+        agenda_.send(wire::Ack{.seq = batches.back()->seq});
+    }
     agenda_.run<LogHead>(
         [store = store_, batches = std::move(batches)] { return store->accept(batches); },
         [this](LogHead head) { on_stored(head); });

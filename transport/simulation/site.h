@@ -49,6 +49,11 @@ class Site::Impl final : public StationGround {
     void run_blocking(std::function<void()> task) override;
     void note(std::string what) override { world.note(name, what); }
 
+    /// Of the running process; empty where it keeps no links.
+    std::vector<LinkStatus> link_statuses() const {
+        return station_ ? station_->statuses() : std::vector<LinkStatus>();
+    }
+
     /// The name of the running process's SQLite VFS.
     std::string vfs() const { return process_->sqlite_vfs(); }
 

@@ -52,12 +52,52 @@ void SwarmRun::check_heads() {
             return known.site->name() + " went back from batch " +
                    std::to_string(value(known.head)) + " to " + std::to_string(value(head.seq));
         });
+        if (known.removed_at != LogSeq{} && head.seq >= known.removed_at && status) {
+            check("removed", status->stage == Stage::removed, [&] {
+                return known.site->name() + " holds the batch that removed it, and goes on";
+            });
+        }
         known.head = head.seq;
         if (!status || status->seq != head.seq || status->stage != Stage::ready) continue;
         const auto [digest, is_first] = digests_.try_emplace(head.seq, status->digest);
         check("one_digest", is_first || digest->second == status->digest, [&] {
             return known.site->name() + " has another digest at " +
                    std::to_string(value(head.seq)) + " than others";
+        });
+    }
+}
+
+/// That each site holds what it has told the primary to hold.
+void SwarmRun::check_acks() {
+    if (!primary().site->is_running() || std::ranges::any_of(known_, &Known::is_clone)) return;
+    const auto links = inside(primary()).link_statuses();
+    for (auto& known : known_) {
+        if (known.was_restored || !known.is_member) continue;
+        for (const auto& link : links) {
+            if (link.name == known.site->name()) known.acked = std::max(known.acked, link.acked);
+        }
+        if (!known.site->is_running() || known.acked == LogSeq{}) continue;
+        const LogSeq head = inside(known).store->links().store()->head().seq;
+        check("durable", head >= known.acked, [&] {
+            return known.site->name() + " holds batch " + std::to_string(value(head)) +
+                   ", and had said to hold " + std::to_string(value(known.acked));
+        });
+    }
+}
+
+/// That a site whose first copy is under way signs nobody in.
+void SwarmRun::check_newcomers() {
+    for (Site* site : simulation_.sites()) {
+        KnownUser* const user = some_user();
+        if (!user || user->states.empty() || !site->is_running()) continue;
+        const auto status = site->store().status();
+        if (!status || status->stage == Stage::ready || status->stage == Stage::removed) continue;
+        SignIn attempt;
+        attempt.login = user->login;
+        attempt.password = Secret(user->newest().password);
+        const auto answer = site->store().authenticate(std::move(attempt));
+        check("proved_copy", !answer, [&] {
+            return site->name() + " answers an attempt before its first copy is proved";
         });
     }
 }

@@ -12,6 +12,7 @@ using std::chrono::seconds;
 
 constexpr int parallel_guesses = 100;
 constexpr int flood = 300;
+constexpr int uses_during_copy = 40;
 
 }  // namespace
 
@@ -142,7 +143,7 @@ void SwarmRun::restore_primary() {
         known.backup = known.site->take_backup();
         return;
     }
-    simulation_.heal_all();
+    heal();
     const bool all_run = std::ranges::all_of(known_, [](const Known& each) {
         return !each.is_member || each.is_clone || each.site->is_running();
     });
@@ -209,7 +210,17 @@ void SwarmRun::lose_member(Fault fault) {
     }
     fire(fault);
     known->is_member = false;
-    if (fault == Fault::node_removed) return;
+    if (fault == Fault::node_removed) {
+        known->removed_at = *removed;
+        return;
+    }
+    // Others go on while the new machine copies.
+    for (int i = 0; i < uses_during_copy; ++i) {
+        after(milliseconds{draw_.between(0, 5'000)}, [this] {
+            check_newcomers();
+            use();
+        });
+    }
     auto site = simulation_.add_site("site-" + std::to_string(++sites_made_));
     if (!site) {
         // It may get there later, or its invitation runs out: nobody counts on it.
@@ -244,18 +255,23 @@ void SwarmRun::fail_network(Fault fault) {
     } else {
         fire(fault);
         for (int i = 0; i < 10; ++i) {
-            const auto from = place();
-            const auto to = place();
-            after(milliseconds{draw_.between(0, 5'000)},
-                  [&network, from, to] { network.block(from, to, true); });
-            after(milliseconds{draw_.between(5'000, 20'000)},
-                  [&network, from, to] { network.block(from, to, false); });
+            const auto from = draw_.below(known_.size());
+            const auto to = draw_.below(known_.size());
+            const auto block = [this, &network, from, to](bool blocked) {
+                network.block(inside(known_[from]).place, inside(known_[to]).place, blocked);
+                if (blocked) return;
+                known_[from].alone_since = known_[to].alone_since = Instant::max();
+            };
+            after(milliseconds{draw_.between(0, 5'000)}, [block] { block(true); });
+            after(milliseconds{draw_.between(5'000, 20'000)}, [block] { block(false); });
         }
     }
-    after(milliseconds{draw_.between(1'000, 60'000)}, [this] {
-        for (auto& known : known_) known.alone_since = Instant::max();
-        simulation_.heal_all();
-    });
+    after(milliseconds{draw_.between(1'000, 60'000)}, [this] { heal(); });
+}
+
+void SwarmRun::heal() {
+    for (auto& known : known_) known.alone_since = Instant::max();
+    simulation_.heal_all();
 }
 
 void SwarmRun::count_network_faults() {
@@ -312,14 +328,10 @@ void SwarmRun::do_load(Fault fault) {
               [&inside = inside(*known)] { inside.key_provider_is_away = false; });
         return;
     }
+    if (fault == Fault::batch_tampered) return tamper();
     fire(fault);
-    KnownUser* const user = some_user();
-    for (int i = 0; i < parallel_guesses && fault == Fault::parallel_guesses; ++i) {
-        if (user && !user->states.empty() && known->site->is_running()) {
-            sign_in(*known, *user, fresh_password(), std::nullopt);
-        }
-    }
-    for (int i = 0; i < flood && fault == Fault::sign_in_flood; ++i) {
+    if (fault == Fault::parallel_guesses) return guess_in_parallel(*known);
+    for (int i = 0; i < flood; ++i) {
         if (!known->site->is_running()) return;
         KnownUser* const one = some_user();
         if (i % 2 == 0 || !one || one->states.empty()) {
@@ -328,6 +340,62 @@ void SwarmRun::do_load(Fault fault) {
             sign_in(*known, *one, one->newest().password, std::nullopt);
         }
     }
+}
+
+/// And somebody who hopes that a restart ends the lock.
+void SwarmRun::guess_in_parallel(Known& known) {
+    KnownUser* const user = some_user();
+    if (!user || user->states.empty()) return;
+    for (int i = 0; i < parallel_guesses && known.site->is_running(); ++i) {
+        sign_in(known, *user, fresh_password(), std::nullopt);
+    }
+    if (!draw_.chance(0.3)) return;
+    const auto index = static_cast<std::size_t>(&known - known_.data());
+    after(seconds{2}, [this, index] {
+        known_[index].site->stop();
+        start(*known_[index].site);
+    });
+    after(seconds{4}, [this, index, user] {
+        if (known_[index].site->is_running()) {
+            sign_in(known_[index], *user, fresh_password(), std::nullopt);
+        }
+    });
+}
+
+/// What a relay could do that is no member or lies: hands a replica the batch that follows its
+/// head, changed on the way.
+void SwarmRun::tamper() {
+    Known* const known = some_replica(true);
+    KnownUser* const user = some_user();
+    if (!known || !user || user->unsure || user->states.empty()) return;
+    if (!primary().site->is_running()) return;
+    if (!user->newest().erased) set_password(*user);  // news, which has not reached the replica yet
+    if (!primary().site->is_running()) return;
+    const auto store = inside(*known).store->links().store();
+    const LogHead head = store->head();
+    auto run = inside(primary()).store->links().store()->read_batches(head.seq, 1, 1);
+    inside(primary()).notice_power();
+    if (!run || run->batches.empty() || head.seq == LogSeq{}) return;
+    BatchEnvelope envelope = *run->batches.front();
+    switch (draw_.below(3)) {
+        case 0:
+            envelope.signature.bytes[draw_.below(64)] ^= std::byte{1};
+            break;
+        case 1:
+            envelope.bytes[draw_.below(envelope.bytes.size())] ^= std::byte{16};
+            break;
+        default:
+            envelope.bytes.resize(envelope.bytes.size() + sizeof(std::uint64_t));
+            break;
+    }
+    fire(Fault::batch_tampered);
+    const SharedBatch changed = std::make_shared<const BatchEnvelope>(std::move(envelope));
+    const auto taken = store->accept({&changed, 1});
+    inside(*known).notice_power();
+    check("verified", !taken, [&] {
+        return known->site->name() + " took batch " + std::to_string(value(changed->seq)) +
+               " as its author had not signed it";
+    });
 }
 
 }  // namespace countersign::simulation

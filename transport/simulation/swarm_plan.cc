@@ -53,6 +53,7 @@ constexpr std::array<FaultInfo, fault_count> catalogue{{
     {"sign_in_flood", "three hundred sign-ins at one site at the same time, half of unknown names"},
     {"log_compacted", "a site lets go of all of its log that it can"},
     {"node_removed", "a replica is removed"},
+    {"batch_tampered", "a batch reaches a replica with other bytes than its author signed"},
 }};
 
 /// Those that are there all the time, as the network's mischief or its routes.
@@ -161,6 +162,7 @@ Result<SwarmPlan> SwarmPlan::draw(const SwarmOptions& options, Draw draw) {
     plan.link.session_age = seconds{draw.between(10, 120)};
     plan.link.session_messages = static_cast<std::uint64_t>(draw.between(50, 5'000));
     plan.link.page_bytes = static_cast<std::size_t>(draw.between(1'000, 64'000));
+    plan.task_time = milliseconds{draw.between(1, 20)};
     return plan;
 }
 
@@ -176,7 +178,7 @@ std::string SwarmPlan::to_string() const {
          << "s log_bytes=" << store.log_bytes << " log_age=" << store.log_age.count() / 1000
          << "s pulse=" << store.pulse_interval.count()
          << "ms session=" << link.session_age.count() / 1000 << "s/" << link.session_messages
-         << " page=" << link.page_bytes << " faults=";
+         << " page=" << link.page_bytes << " task=" << task_time.count() << "ms faults=";
     for (std::size_t i = 0; i < faults.size(); ++i) text << (i ? "," : "") << name(faults[i]);
     return text.str();
 }

@@ -52,6 +52,7 @@ enum class Fault : std::size_t {
     sign_in_flood,
     log_compacted,
     node_removed,
+    batch_tampered,
     count_of_faults,
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::count_of_faults);
@@ -66,7 +67,8 @@ struct SwarmPlan {
     std::size_t users = 0;           ///< made in the beginning
     Route route;
     Network::Mischief mischief;
-    std::vector<Fault> acts;  ///< faults that are done now and then, rather than all the time
+    std::vector<Fault> acts;   ///< faults that are done now and then, rather than all the time
+    milliseconds task_time{};  ///< of slow disks and slow processors
     Options store;
     LinkOptions link;
 

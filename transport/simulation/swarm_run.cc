@@ -16,8 +16,9 @@ using std::chrono::seconds;
 constexpr seconds shortest_life{2};
 
 /// In the order of proof of the design; the names are what a report says.
-constexpr std::array<InvariantInfo, 16> catalogue{{
+constexpr std::array<InvariantInfo, 18> catalogue{{
     {"prefix", "what all sites have applied is one sequence of batches, each site's a prefix"},
+    {"verified", "nothing is applied that its author did not sign, byte for byte"},
     {"answers", "a sign-in is answered as the log says at the answer's place in it"},
     {"durable", "what was acknowledged is there after any crash, whole"},
     {"replay", "after a crash the records are those that the log leads to"},
@@ -32,6 +33,7 @@ constexpr std::array<InvariantInfo, 16> catalogue{{
     {"no_canary", "no password or login name is in any file, on any line, in any event"},
     {"nonces", "no nonce seals two things"},
     {"erased", "after erasure and compaction no file holds the record"},
+    {"removed", "a node that holds the batch that removed it signs nobody in"},
     {"caps", "memory, handles and disk stay within their limits"},
 }};
 
@@ -41,6 +43,7 @@ Simulation begin(std::uint64_t seed, const SwarmPlan& plan) {
     options.store = plan.store;
     options.link = plan.link;
     options.route = plan.route;
+    options.task_time = plan.task_time;
     return std::move(*Simulation::begin(std::move(options)));
 }
 
@@ -75,6 +78,7 @@ SwarmReport SwarmRun::run() {
             const auto mean = plan_.between_actions.count();
             simulation_.run(milliseconds{draw_.between(1, 2 * mean)});
             check_heads();
+            if (!ended()) check_acks();
             if (!ended()) act();
         }
         if (!ended()) leave_in_peace();

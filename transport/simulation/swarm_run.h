@@ -32,7 +32,9 @@ class SwarmRun {
         bool is_member = true;  // of the pool, with all that it stored still there
         bool is_clone = false;
         bool was_restored = false;
-        LogSeq head{};                                                   // as last seen
+        LogSeq head{};        // as last seen
+        LogSeq acked{};       // the most that it has told the primary to hold
+        LogSeq removed_at{};  // the batch that removed it
         std::map<std::pair<std::string, std::string>, Guesses> guesses;  // by login and password
         std::map<std::string, std::uint64_t> last_steps;  // of codes accepted, by login
         Backup backup;
@@ -60,6 +62,7 @@ class SwarmRun {
     // swarm_users: what users and operators do.
     void use();
     void create_user();
+    void take_login(const KnownUser& user);
     void write(KnownUser& user, UserState next, const std::function<Result<LogSeq>(Store&)>& call);
     void settle_unsure();
     void set_password(KnownUser& user);
@@ -107,8 +110,11 @@ class SwarmRun {
     void fail_disk(Fault fault);
     void go_back(Fault fault);
     void fail_network(Fault fault);
+    void heal();
     void move_clock(Fault fault);
     void do_load(Fault fault);
+    void guess_in_parallel(Known& known);
+    void tamper();
     void restore_primary();
     void lose_member(Fault fault);
     void start_clone();
@@ -122,6 +128,8 @@ class SwarmRun {
 
     // swarm_checks: what must hold.
     void check_heads();
+    void check_acks();
+    void check_newcomers();
     void check_counts(Known& known);
     void check_age(Known& known);
     void check_caps(Known& known);

@@ -40,6 +40,8 @@ void SwarmRun::use() {
 
 void SwarmRun::create_user() {
     if (users_.size() >= most_users || !primary().site->is_running()) return;
+    if (KnownUser* const other = some_user(); other && draw_.chance(0.1)) take_login(*other);
+    if (!primary().site->is_running()) return;
     auto user = std::make_unique<KnownUser>();
     user->login = canary_ + "-" + std::to_string(users_.size());
     UserState state{.seq = {}, .password = fresh_password()};
@@ -56,6 +58,17 @@ void SwarmRun::create_user() {
         return got->seq;
     });
     if (user->unsure || !user->states.empty()) users_.push_back(std::move(user));
+}
+
+/// Somebody asks for a login that somebody has.
+void SwarmRun::take_login(const KnownUser& user) {
+    if (user.unsure || user.states.empty() || user.newest().erased) return;
+    NewUser made;
+    made.login = user.login;
+    made.password = Secret(fresh_password());
+    const auto done = primary().site->store().users().create(std::move(made));
+    inside(primary()).notice_power();
+    check("answers", !done, [&] { return "the login " + user.login + " was given out twice"; });
 }
 
 /// Tries a write, and notes what came of it.

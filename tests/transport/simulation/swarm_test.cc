@@ -56,3 +56,30 @@ TEST_CASE("swarm: figures and names that cannot be: a clear error") {
     CHECK(run_swarm({.length = -1s}).error() == errc::invalid_argument);
     CHECK(run_swarm({.mutant = "gremlin"}).error() == errc::not_found);
 }
+
+TEST_CASE("swarm: planted bugs: each once, each breaks invariants that exist") {
+    std::set<std::string_view> names;
+    const auto exists = [](std::string_view name) {
+        return std::ranges::find(invariants(), name, &InvariantInfo::name) != invariants().end();
+    };
+    for (const auto& mutant : mutants()) {
+        CAPTURE(mutant.name);
+        CHECK(names.insert(mutant.name).second);
+        CHECK_FALSE(mutant.what.empty());
+        CHECK(exists(mutant.invariant));
+        for (std::string_view rest = mutant.also; !rest.empty();) {
+            const auto end = std::min(rest.find(','), rest.size());
+            CHECK(exists(rest.substr(0, end)));
+            rest.remove_prefix(std::min(end + 1, rest.size()));
+        }
+    }
+}
+
+TEST_CASE("swarm: a planted bug is asked for that there is not: a clear error, and none stays") {
+    const auto unknown = run_swarm({.mutant = "gremlin"});
+    REQUIRE_FALSE(unknown);
+    CHECK(unknown.error() == errc::not_found);
+    CHECK(unknown.error().detail().contains("gremlin"));
+    CHECK(unknown.error().detail().contains(mutants().empty() ? "-Dmutants=true" : "--list"));
+    if (mutants().empty()) CHECK(run_swarm({.mutant = "skip_digest"}).error() == errc::not_found);
+}
