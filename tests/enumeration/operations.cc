@@ -239,7 +239,7 @@ const Operation of_a_replica[] = {
      }},
     {"open the branch", Start::branch, [](Scene& scene) { return scene.open(); }, false},
     {"copy over what was held",
-     Start::branch_news,
+     Start::branch,
      [](Scene& scene) {
          auto store = scene.store->links().store();
          if (auto begun = store->begin_copy(); !begun) return outcome(begun);

@@ -106,7 +106,7 @@ Baseline measure(const Operation& operation) {
 }
 
 void crash(const Operation& operation, const Baseline& baseline, std::uint64_t n, Damage damage) {
-    CAPTURE(operation.name);
+    CAPTURE(std::string(operation.name));
     CAPTURE(n);
     CAPTURE(std::string(name(damage)));
     Scene scene(operation.start, n);
@@ -129,7 +129,7 @@ void crash(const Operation& operation, const Baseline& baseline, std::uint64_t n
 }
 
 void fail(const Operation& operation, const Baseline& baseline, const Failure& failure) {
-    CAPTURE(operation.name);
+    CAPTURE(std::string(operation.name));
     CAPTURE(failure.of_allocation);
     CAPTURE(failure.nth);
     CAPTURE(failure.for_good);
