@@ -35,36 +35,13 @@
 #include "membership/invitation_text.h"
 #include "membership/members.h"
 #include "membership/sponsor.h"
+#include "pool_view.h"
 #include "sqlite/directory.h"
 #include "sqlite/marker.h"
 #include "sqlite/quick_check.h"
 #include "sqlite/reader_pool.h"
 
 namespace countersign {
-
-/// An invitation that may still let someone in.
-struct OpenInvitation {
-    RecordId id;
-    sealing::Key psk;
-    UnixTime expires{};
-    std::optional<NodeId> spent_by;  ///< that node may ask again: its answer can have been lost
-};
-
-/// What holds for the pool at one moment: replaced whole when one of the pool's own records
-/// changes.
-struct PoolView {
-    LogSeq seq{};  ///< the head at which it was read
-    records::PoolSettings settings;
-    std::vector<membership::Member> members;
-    std::vector<membership::FormerMember> former_members;
-    std::vector<OpenInvitation> invitations;
-    std::optional<records::Designation> designation;
-    records::Sealer sealer;
-
-    bool is_primary(const NodeId& node) const { return designation && designation->node == node; }
-    /// For errc::not_primary: who writes.
-    std::string primary_name() const;
-};
 
 /// What each reading handle has prepared.
 struct Readers {
@@ -264,6 +241,8 @@ class Hall {
     /// Others say that another directory lives this one's life too: begins a new one, unless the
     /// present one was begun for such a reason less than a day ago (false).
     Result<bool> leave_incarnation();
+    /// The same before this node has said anything of attempts: another number is all it takes.
+    Result<void> leave_unused_incarnation();
     sqlite::OpenOptions file_options() const;
     Result<void> open_writing();
     /// After a failed sync: makes sure of what the disk holds, or says that it cannot. Under the

@@ -379,6 +379,22 @@ Result<bool> Hall::leave_incarnation() {
     return true;
 }
 
+Result<void> Hall::leave_unused_incarnation() {
+    auto lock = directory_.write_lock(options_.lock_patience);
+    if (!lock) return lock.error();
+    if (auto ready = recover_if_suspect(); !ready) return ready;
+    auto transaction = sqlite::Transaction::begin(writing_->database);
+    if (!transaction) return transaction.error();
+    auto author = writing_->attempts.author();
+    if (!author) return author.error();
+    if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
+    (*author)->incarnation = random_incarnation(*environment_);
+    if (auto done = writing_->attempts.put_author(**author); !done) return done;
+    if (auto done = transaction->commit(); !done) return done;
+    live_as(**author);
+    return {};
+}
+
 Result<void> Hall::confirm_primary() {
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();

@@ -266,11 +266,11 @@ Result<void> Hall::Replication::told_of_clone() {
         hall_.tell(Event::Kind::clone_suspected,
                    to_string(hall_.identity_->node) + " (this node): " + what);
     };
-    // Without a pool there is nothing yet that this node writes about attempts.
-    if (hall_.stage_ != Stage::ready) {
-        suspected("nothing was done about it");
-        return {};
+    if (hall_.stage_ == Stage::joining || hall_.stage_ == Stage::copying) {
+        suspected("a new incarnation begins");
+        return hall_.leave_unused_incarnation();
     }
+    if (hall_.stage_ != Stage::ready) return {};
     const auto left = hall_.leave_incarnation();
     if (!left) {
         suspected("a new incarnation could not begin");

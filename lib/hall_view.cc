@@ -66,12 +66,6 @@ Result<std::vector<OpenInvitation>> read_invitations(records::Reader& reader,
 
 }  // namespace
 
-std::string PoolView::primary_name() const {
-    if (!designation) return "not designated yet";
-    const auto* member = membership::find(members, designation->node);
-    return member ? member->name : to_string(designation->node);
-}
-
 Result<Readers> Readers::prepare(sqlite::Database& database) {
     auto records = records::Reader::prepare(database);
     if (!records) return records.error();

@@ -294,7 +294,12 @@ class LinkTable {
     static constexpr milliseconds flapping_window{60'000};
 
     LinkId open() noexcept { return LinkId{++last_id_}; }
-    /// `peer` said hello. False: the counter is at or below one seen of this incarnation.
+    /// Links of one process may say hello in another order than that of their counters: so far back
+    /// a number that was not seen is no clone's.
+    static constexpr std::uint64_t hello_window = 64;
+
+    /// `peer` said hello. False: the counter has been seen of this incarnation, or lies too far
+    /// back to tell.
     bool hello(const NodeId& peer, Incarnation incarnation, std::uint64_t counter);
     struct Entered {
         bool stale = false;              ///< a newer link of the peer has been entered already
@@ -308,7 +313,8 @@ class LinkTable {
   private:
     struct Known {
         Incarnation incarnation{};
-        std::uint64_t seen = 0;
+        std::uint64_t seen = 0;    // the highest counter
+        std::uint64_t recent = 0;  // which of those up to it: bit 0 is `seen` itself
         std::uint64_t entered = 0;
         std::optional<LinkId> link;
         std::vector<Instant> replacements;  // those within flapping_window

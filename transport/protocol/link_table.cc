@@ -9,10 +9,18 @@ bool LinkTable::hello(const NodeId& peer, Incarnation incarnation, std::uint64_t
     Known& known = peers_[peer];
     if (known.incarnation != incarnation) {
         known.incarnation = incarnation;
-        known.seen = known.entered = 0;
+        known.seen = known.entered = known.recent = 0;
     }
-    if (counter <= known.seen) return false;
-    known.seen = counter;
+    if (counter > known.seen) {
+        const std::uint64_t shift = counter - known.seen;
+        known.recent = shift < hello_window ? known.recent << shift : 0;
+        known.recent |= 1;
+        known.seen = counter;
+        return true;
+    }
+    const std::uint64_t behind = known.seen - counter;
+    if (behind >= hello_window || (known.recent >> behind & 1) != 0) return false;
+    known.recent |= std::uint64_t{1} << behind;
     return true;
 }
 

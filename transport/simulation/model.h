@@ -44,12 +44,24 @@ struct KnownUser {
 
 /// What one site has answered to guesses at one user's password, since the last success there.
 struct Guesses {
-    std::uint64_t refused = 0;    ///< verified and wrong, and answered so
-    std::uint64_t in_flight = 0;  ///< not answered yet
-    std::uint64_t seen = 0;       ///< effective failures, as the site last showed them
-    std::uint64_t renewals = 0;   ///< successes and unlocks so far: then the count begins anew
+    std::uint64_t refused = 0;     ///< verified and wrong, and answered so
+    std::uint64_t in_flight = 0;   ///< not answered yet
+    std::uint64_t unanswered = 0;  ///< ended without an answer; may have been counted
+    std::uint64_t seen = 0;        ///< effective failures, as the site last showed them
+    std::uint64_t renewals = 0;    ///< successes and unlocks so far: then the count begins anew
     Instant last_refused{};
     bool is_cut = false;  ///< the site was restored since the last success: one guess
+
+    /// One ended without an answer, or with one that cannot be judged: it may have counted, or,
+    /// where it may have been right, have cleared all.
+    void lose(bool may_be_right) {
+        ++unanswered;
+        if (!may_be_right) return;
+        unanswered += refused;
+        refused = 0;
+        seen = 0;
+        ++renewals;
+    }
 };
 
 }  // namespace countersign::simulation

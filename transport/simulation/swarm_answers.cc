@@ -31,6 +31,8 @@ bool SwarmRun::may_fail(errc code) const {
     });
     if (code == errc::needs_confirmation) return restarts || disk_fails;
     if (code == errc::clock_behind) return clocks_move();
+    // Without its log a directory can be back where it had not been let in yet.
+    if (code == errc::not_a_member) return plan_.has(Fault::wal_lost);
     return code == errc::key_unavailable && plan_.has(Fault::key_provider_away);
 }
 
@@ -40,6 +42,7 @@ void SwarmRun::judge(std::size_t site, const Attempt& attempt, const Result<Sign
     if (guesses && guesses->in_flight > 0) --guesses->in_flight;
     if (at.is_clone || ended()) return;
     if (!result) {
+        if (guesses) guesses->lose(attempt.password == attempt.key->second);
         check("answers", may_fail(result.error().code()), [&] {
             return at.site->name() + " cannot decide an attempt: " + result.error().message();
         });
@@ -47,7 +50,10 @@ void SwarmRun::judge(std::size_t site, const Attempt& attempt, const Result<Sign
     }
     const auto found = std::ranges::find(
         users_, attempt.login, [](const auto& user) { return std::string_view(user->login); });
-    if (found == users_.end() || (*found)->unsure) return;
+    if (found == users_.end() || (*found)->unsure) {
+        if (guesses) guesses->lose(true);
+        return;
+    }
     std::vector<const UserState*> states{(*found)->at(attempt.head)};
     for (const auto& state : (*found)->states) {
         if (state.seq > attempt.head && state.seq <= result->seq) states.push_back(&state);
@@ -86,7 +92,9 @@ void SwarmRun::judge(Known& at,
                 });
             case Verdict::locked:
                 return !guesses || attempt.step || at.was_restored ||
-                       attempt.in_flight + guesses->refused + guesses->in_flight + 1 >=
+                       at.site->count(Event::Kind::new_incarnation) != 0 ||
+                       attempt.in_flight + guesses->refused + guesses->in_flight +
+                               guesses->unanswered + 1 >=
                            simulation_.world_->options.pool.password_throttle.max_failures;
             default:
                 return false;
@@ -95,7 +103,10 @@ void SwarmRun::judge(Known& at,
     check("answers", fits(), [&] {
         return at.site->name() + " answers " + countersign::name(result.verdict) + " to " +
                attempt.login + " at " + std::to_string(value(result.seq)) +
-               (is_right ? " with the right password" : "");
+               (is_right ? " with the right password" : "") +
+               (guesses ? ", after " + std::to_string(guesses->refused) + " failures and " +
+                              std::to_string(guesses->in_flight + guesses->unanswered) + " unknown"
+                        : "");
     });
     if (result.verdict == Verdict::refused && !may_be_right && guesses) {
         judge_refusal(at, attempt, *guesses);

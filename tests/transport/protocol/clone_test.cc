@@ -60,15 +60,31 @@ TEST_CASE("link: a link that ended: replaces nothing") {
     CHECK_FALSE(two.hq.events[0].replaces);
 }
 
-TEST_CASE("link table: a counter at or below one seen: said; a new incarnation: counts anew") {
+TEST_CASE("link table: a counter that was seen: said; a new incarnation: counts anew") {
     LinkTable table;
     const NodeId peer{};
     CHECK(table.hello(peer, Incarnation{1}, 5));
     CHECK_FALSE(table.hello(peer, Incarnation{1}, 5));
-    CHECK_FALSE(table.hello(peer, Incarnation{1}, 4));
     CHECK(table.hello(peer, Incarnation{1}, 6));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 5));
     CHECK(table.hello(peer, Incarnation{2}, 1));
     CHECK_FALSE(table.hello(peer, Incarnation{2}, 1));
+}
+
+TEST_CASE("link table: hellos of one process overtake each other: no clone; far behind: one") {
+    LinkTable table;
+    const NodeId peer{};
+    constexpr std::uint64_t window = LinkTable::hello_window;
+    CHECK(table.hello(peer, Incarnation{1}, 100));
+    CHECK(table.hello(peer, Incarnation{1}, 99));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 99));
+    CHECK(table.hello(peer, Incarnation{1}, 100 - window + 1));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 100 - window));
+    CHECK(table.hello(peer, Incarnation{1}, 100 + window));
+    CHECK(table.hello(peer, Incarnation{1}, 101));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 100));
+    CHECK(table.hello(peer, Incarnation{1}, 1000));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 1000 - window));
 }
 
 TEST_CASE("link table: an older link is entered after a newer one: it is stale") {
