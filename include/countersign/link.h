@@ -181,9 +181,8 @@ class LinkStore {
     /// The newest held; the primary makes a new one when its last is older than its interval.
     /// The same object until there is a newer one; none: nobody has signed one yet.
     virtual std::shared_ptr<const SignedBytes> newest_pulse(Now now) = 0;
-    /// Verifies one and keeps it if it is newer (an older one changes nothing). One signature
-    /// check, nothing is written. Errors: errc::bad_signature, errc::malformed, errc::wrong_pool,
-    /// errc::wrong_epoch.
+    /// Verifies one and keeps it if it is newer (an older one changes nothing). Writes nothing.
+    /// Errors: errc::bad_signature, errc::malformed, errc::wrong_pool, errc::wrong_epoch.
     virtual Result<void> take_pulse(const SignedBytes& pulse, Now now) = 0;
 
     // Feeding a copy.
