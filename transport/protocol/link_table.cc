@@ -29,7 +29,7 @@ LinkTable::Entered LinkTable::enter(LinkId link,
                                     std::uint64_t counter,
                                     Instant now) {
     Known& known = peers_[peer];
-    if (counter < known.entered) return {.stale = true};
+    if (counter < known.entered && known.link) return {.stale = true};
     known.entered = counter;
     Entered entered;
     entered.replaces = std::exchange(known.link, link);

@@ -96,6 +96,9 @@ TEST_CASE("link table: an older link is entered after a newer one: it is stale")
     REQUIRE(table.hello(peer, Incarnation{1}, 2));
     CHECK_FALSE(table.enter(newer, peer, 2, Instant{}).stale);
     CHECK(table.enter(older, peer, 1, Instant{}).stale);
+    // Once that one has ended, a late one is better than none.
+    table.leave(newer);
+    CHECK_FALSE(table.enter(older, peer, 1, Instant{}).stale);
 }
 
 TEST_CASE("link table: links that keep replacing each other: said, quickly or not at all") {
