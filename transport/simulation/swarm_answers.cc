@@ -112,13 +112,13 @@ void SwarmRun::judge(Known& at,
         judge_refusal(at, attempt, *guesses);
     }
     if (result.verdict == Verdict::accepted) judge_success(at, attempt, result);
-    // Whatever became of a code, and of the user: the password was right.
-    if (may_be_right && guesses && result.verdict != Verdict::locked) {
-        guesses->refused = 0;
-        guesses->seen = 0;
-        guesses->is_cut = false;
-        ++guesses->renewals;
-    }
+    // A disabled user's right password clears nothing.
+    if (!may_be_right || !guesses || result.verdict == Verdict::locked) return;
+    if (result.verdict == Verdict::disabled) return guesses->lose(true);
+    guesses->refused = 0;
+    guesses->seen = 0;
+    guesses->is_cut = false;
+    ++guesses->renewals;
 }
 
 void SwarmRun::judge_refusal(Known& at, const Attempt& attempt, Guesses& guesses) {

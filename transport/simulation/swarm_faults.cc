@@ -165,6 +165,8 @@ void SwarmRun::forget_guesses(Known& known, bool is_noticed) {
         guesses.seen = 0;
         ++guesses.renewals;
     }
+    // Until the members say so it takes codes again that it took after the snapshot.
+    if (!is_noticed) known.last_steps.clear();
     if (!is_noticed || clocks_move()) return;
     for (const auto& user : users_) {
         for (const auto& state : user->states) {
@@ -228,6 +230,7 @@ void SwarmRun::lose_member(Fault fault) {
         return;
     }
     known_.push_back({.site = *site});
+    write_back(**site);
 }
 
 // The network.

@@ -111,9 +111,15 @@ bool SwarmRun::make_pool() {
             return false;
         }
         known_.push_back({.site = *site});
+        write_back(**site);
     }
     for (std::size_t i = 0; i < plan_.users && !ended(); ++i) create_user();
     return !ended();
+}
+
+/// Moves what makes it a member out of the write-ahead log: a log that is lost later takes less.
+void SwarmRun::write_back(Site& site) {
+    (void)site.store().log().compact();
 }
 
 void SwarmRun::act() {

@@ -45,6 +45,7 @@ class SwarmRun {
 
     // swarm_run: the course of a run.
     bool make_pool();
+    void write_back(Site& site);
     void act();
     void leave_in_peace();
     bool ended() const { return !report_.violations.empty(); }
