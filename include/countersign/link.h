@@ -292,14 +292,14 @@ class LinkTable {
     static constexpr std::size_t replacements_limit = 4;
     static constexpr milliseconds flapping_window{60'000};
 
-    LinkId open() noexcept { return LinkId{++last_id_}; }
-    /// Links of one process may say hello in another order than that of their counters: so far back
-    /// a number that was not seen is no clone's.
+    /// Links of one process may say hello in another order than that of their counters: a number
+    /// that was not seen, no further back than this and no later after a higher one, is no clone's.
     static constexpr std::uint64_t hello_window = 64;
+    static constexpr milliseconds hello_lateness{10'000};
 
-    /// `peer` said hello. False: the counter has been seen of this incarnation, or lies too far
-    /// back to tell.
-    bool hello(const NodeId& peer, Incarnation incarnation, std::uint64_t counter);
+    LinkId open() noexcept { return LinkId{++last_id_}; }
+    /// `peer` said hello. False: the counter has been seen of this incarnation, or comes too late.
+    bool hello(const NodeId& peer, Incarnation incarnation, std::uint64_t counter, Instant now);
     struct Entered {
         bool stale = false;              ///< a newer link of the peer has been entered already
         bool flapping = false;           ///< links of this peer keep replacing each other
@@ -312,7 +312,8 @@ class LinkTable {
   private:
     struct Known {
         Incarnation incarnation{};
-        std::uint64_t seen = 0;    // the highest counter
+        std::uint64_t seen = 0;  // the highest counter
+        Instant seen_at{};
         std::uint64_t recent = 0;  // which of those up to it: bit 0 is `seen` itself
         std::uint64_t entered = 0;
         std::optional<LinkId> link;

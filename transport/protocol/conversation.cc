@@ -134,7 +134,7 @@ Result<void> Conversation::on(wire::Hello&& hello) {
     copy_feeder_.set_peer(hello.node);
     repair_feeder_.set_window(hello.window);
     repairer_.set_peer(hello.node);
-    repeated_ = !table_->hello(hello.node, hello.incarnation, hello.link_counter);
+    repeated_ = !table_->hello(hello.node, hello.incarnation, hello.link_counter, now_.monotonic);
     const auto learned = learn_head(hello.head);
     peer_hello_ = std::move(hello);
     if (learned) exchange_designations();

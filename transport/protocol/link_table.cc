@@ -5,7 +5,10 @@
 
 namespace countersign {
 
-bool LinkTable::hello(const NodeId& peer, Incarnation incarnation, std::uint64_t counter) {
+bool LinkTable::hello(const NodeId& peer,
+                      Incarnation incarnation,
+                      std::uint64_t counter,
+                      Instant now) {
     Known& known = peers_[peer];
     if (known.incarnation != incarnation) {
         known.incarnation = incarnation;
@@ -16,10 +19,12 @@ bool LinkTable::hello(const NodeId& peer, Incarnation incarnation, std::uint64_t
         known.recent = shift < hello_window ? known.recent << shift : 0;
         known.recent |= 1;
         known.seen = counter;
+        known.seen_at = now;
         return true;
     }
     const std::uint64_t behind = known.seen - counter;
-    if (behind >= hello_window || (known.recent >> behind & 1) != 0) return false;
+    if (behind >= hello_window || now > known.seen_at + hello_lateness) return false;
+    if ((known.recent >> behind & 1) != 0) return false;
     known.recent |= std::uint64_t{1} << behind;
     return true;
 }

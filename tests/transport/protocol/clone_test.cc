@@ -63,28 +63,31 @@ TEST_CASE("link: a link that ended: replaces nothing") {
 TEST_CASE("link table: a counter that was seen: said; a new incarnation: counts anew") {
     LinkTable table;
     const NodeId peer{};
-    CHECK(table.hello(peer, Incarnation{1}, 5));
-    CHECK_FALSE(table.hello(peer, Incarnation{1}, 5));
-    CHECK(table.hello(peer, Incarnation{1}, 6));
-    CHECK_FALSE(table.hello(peer, Incarnation{1}, 5));
-    CHECK(table.hello(peer, Incarnation{2}, 1));
-    CHECK_FALSE(table.hello(peer, Incarnation{2}, 1));
+    CHECK(table.hello(peer, Incarnation{1}, 5, Instant{}));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 5, Instant{}));
+    CHECK(table.hello(peer, Incarnation{1}, 6, Instant{}));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 5, Instant{}));
+    CHECK(table.hello(peer, Incarnation{2}, 1, Instant{}));
+    CHECK_FALSE(table.hello(peer, Incarnation{2}, 1, Instant{}));
 }
 
 TEST_CASE("link table: hellos of one process overtake each other: no clone; far behind: one") {
     LinkTable table;
     const NodeId peer{};
     constexpr std::uint64_t window = LinkTable::hello_window;
-    CHECK(table.hello(peer, Incarnation{1}, 100));
-    CHECK(table.hello(peer, Incarnation{1}, 99));
-    CHECK_FALSE(table.hello(peer, Incarnation{1}, 99));
-    CHECK(table.hello(peer, Incarnation{1}, 100 - window + 1));
-    CHECK_FALSE(table.hello(peer, Incarnation{1}, 100 - window));
-    CHECK(table.hello(peer, Incarnation{1}, 100 + window));
-    CHECK(table.hello(peer, Incarnation{1}, 101));
-    CHECK_FALSE(table.hello(peer, Incarnation{1}, 100));
-    CHECK(table.hello(peer, Incarnation{1}, 1000));
-    CHECK_FALSE(table.hello(peer, Incarnation{1}, 1000 - window));
+    CHECK(table.hello(peer, Incarnation{1}, 100, Instant{}));
+    CHECK(table.hello(peer, Incarnation{1}, 99, Instant{}));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 99, Instant{}));
+    CHECK(table.hello(peer, Incarnation{1}, 100 - window + 1, Instant{}));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 100 - window, Instant{}));
+    CHECK(table.hello(peer, Incarnation{1}, 100 + window, Instant{}));
+    CHECK(table.hello(peer, Incarnation{1}, 101, Instant{}));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 100, Instant{}));
+    CHECK(table.hello(peer, Incarnation{1}, 1000, Instant{}));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 1000 - window, Instant{}));
+    const Instant late = Instant{} + LinkTable::hello_lateness;
+    CHECK(table.hello(peer, Incarnation{1}, 998, late));
+    CHECK_FALSE(table.hello(peer, Incarnation{1}, 999, late + milliseconds{1}));
 }
 
 TEST_CASE("link table: an older link is entered after a newer one: it is stale") {
@@ -92,8 +95,8 @@ TEST_CASE("link table: an older link is entered after a newer one: it is stale")
     const NodeId peer{};
     const auto older = table.open();
     const auto newer = table.open();
-    REQUIRE(table.hello(peer, Incarnation{1}, 1));
-    REQUIRE(table.hello(peer, Incarnation{1}, 2));
+    REQUIRE(table.hello(peer, Incarnation{1}, 1, Instant{}));
+    REQUIRE(table.hello(peer, Incarnation{1}, 2, Instant{}));
     CHECK_FALSE(table.enter(newer, peer, 2, Instant{}).stale);
     CHECK(table.enter(older, peer, 1, Instant{}).stale);
     // Once that one has ended, a late one is better than none.
@@ -109,7 +112,7 @@ TEST_CASE("link table: links that keep replacing each other: said, quickly or no
         int flapping = 0;
         for (std::uint64_t counter = 1; counter <= 6; ++counter) {
             now += apart;
-            REQUIRE(table.hello(peer, Incarnation{counter}, 1));
+            REQUIRE(table.hello(peer, Incarnation{counter}, 1, Instant{}));
             flapping += table.enter(table.open(), peer, 1, now).flapping;
         }
         CHECK(flapping == (apart < milliseconds(1000) ? 1 : 0));
@@ -121,7 +124,7 @@ TEST_CASE("link table: links that end before the next begins: no replacement at 
     const NodeId peer{};
     for (std::uint64_t counter = 1; counter <= 20; ++counter) {
         const auto link = table.open();
-        REQUIRE(table.hello(peer, Incarnation{1}, counter));
+        REQUIRE(table.hello(peer, Incarnation{1}, counter, Instant{}));
         const auto entered = table.enter(link, peer, counter, Instant{});
         CHECK_FALSE(entered.flapping);
         CHECK_FALSE(entered.replaces);
