@@ -53,7 +53,7 @@ bool is_under(std::string_view path, std::string_view directory) {
 }  // namespace
 
 Disk::Disk(const DiskOptions& options)
-    : options_(options), dice_(options.seed), capacity_(options.capacity) {
+    : options_(options), draw_(options.seed), capacity_(options.capacity) {
     const auto root = make_file(true);
     names_["/"] = root;
     durable_names_["/"] = root;
@@ -182,13 +182,13 @@ void Disk::cut_power(Damage damage) {
     processes_.clear();
     for (OpenFile* file : open_files_) end(*file);
     settle_names(damage);
-    for (const auto& file : all_files()) file->content.lose_power(damage, dice_);
+    for (const auto& file : all_files()) file->content.lose_power(damage, draw_);
     count_used();
 }
 
 void Disk::settle_names(Damage damage) {
     for (const Change& change : changed_names_) {
-        const bool kept = damage == Damage::keep || (damage != Damage::drop && dice_.coin());
+        const bool kept = damage == Damage::keep || (damage != Damage::drop && draw_.coin());
         if (kept) apply(durable_names_, change);
     }
     changed_names_.clear();
@@ -356,7 +356,7 @@ std::optional<std::vector<std::byte>> Disk::content(const std::string& path) con
 
 void Disk::fill_randomly(std::span<std::byte> bytes) {
     const std::lock_guard guard(mutex_);
-    for (std::byte& byte : bytes) byte = static_cast<std::byte>(dice_.draw() & 0xff);
+    draw_.fill(bytes);
 }
 
 }  // namespace countersign::simulation

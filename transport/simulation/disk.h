@@ -262,7 +262,7 @@ class Disk {
 
     const DiskOptions options_;
     mutable std::mutex mutex_;
-    Dice dice_;
+    Draw draw_;
     Names names_;
     Names durable_names_;
     std::vector<Change> changed_names_;

@@ -104,7 +104,7 @@ int Disk::sync(OpenFile& file) {
         if (effect == Effect::whole) {
             file.file->content.sync();
         } else {
-            file.file->content.fail_sync(dice_);
+            file.file->content.fail_sync(draw_);
         }
         return 0;
     });

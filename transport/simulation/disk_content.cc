@@ -37,14 +37,6 @@ const char* name(Damage damage) noexcept {
 }
 
 // Steele, Lea and Flood's SplitMix64.
-std::uint64_t Dice::draw() noexcept {
-    state_ += 0x9e3779b97f4a7c15;
-    std::uint64_t mixed = state_;
-    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-    return mixed ^ (mixed >> 31);
-}
-
 void FileContent::write(std::uint64_t offset, std::span<const std::byte> bytes) {
     put(bytes_, offset, bytes);
     pending_.push_back({.offset = offset, .size = bytes.size(), .kept_at = kept_.size()});
@@ -85,8 +77,8 @@ void FileContent::sync() {
     forget_pending();
 }
 
-void FileContent::fail_sync(Dice& dice) {
-    for (const Pending& pending : pending_) apply_to_disk(pending, page, dice);
+void FileContent::fail_sync(Draw& draw) {
+    for (const Pending& pending : pending_) apply_to_disk(pending, page, draw);
     forget_pending();
 }
 
@@ -94,9 +86,9 @@ void FileContent::put_on_disk(std::uint64_t offset, std::span<const std::byte> b
     put(durable_, offset, bytes);
 }
 
-void FileContent::apply_to_disk(const Pending& pending, std::size_t piece, Dice& dice) {
+void FileContent::apply_to_disk(const Pending& pending, std::size_t piece, Draw& draw) {
     if (pending.resizes) {
-        if (dice.coin()) durable_.resize(pending.offset);
+        if (draw.coin()) durable_.resize(pending.offset);
         return;
     }
     // Bit by bit from one draw: a write of a page has eight sectors.
@@ -106,7 +98,7 @@ void FileContent::apply_to_disk(const Pending& pending, std::size_t piece, Dice&
     for (std::uint64_t at = pending.offset; at < end;) {
         const std::uint64_t next = std::min((at / piece + 1) * piece, end);
         if (left == 0) {
-            chances = dice.draw();
+            chances = draw.next();
             left = 64;
         }
         if ((chances & 1) != 0) {
@@ -117,10 +109,10 @@ void FileContent::apply_to_disk(const Pending& pending, std::size_t piece, Dice&
         at = next;
     }
     // The file's length may have reached the disk without what it counts.
-    if (durable_.size() < end && dice.coin()) durable_.resize(end);
+    if (durable_.size() < end && draw.coin()) durable_.resize(end);
 }
 
-void FileContent::lose_power(Damage damage, Dice& dice) {
+void FileContent::lose_power(Damage damage, Draw& draw) {
     for (const Pending& pending : pending_) {
         switch (damage) {
             case Damage::drop:
@@ -133,7 +125,7 @@ void FileContent::lose_power(Damage damage, Dice& dice) {
                 }
                 break;
             case Damage::scatter:
-                if (!dice.coin()) break;
+                if (!draw.coin()) break;
                 if (pending.resizes) {
                     durable_.resize(pending.offset);
                 } else {
@@ -141,10 +133,10 @@ void FileContent::lose_power(Damage damage, Dice& dice) {
                 }
                 break;
             case Damage::tear_512:
-                apply_to_disk(pending, 512, dice);
+                apply_to_disk(pending, 512, draw);
                 break;
             case Damage::tear_4096:
-                apply_to_disk(pending, page, dice);
+                apply_to_disk(pending, page, draw);
                 break;
         }
     }

@@ -7,18 +7,9 @@
 
 #include "countersign/simulation.h"
 
+#include "simulation/draw.h"
+
 namespace countersign::simulation {
-
-/// The chances of one disk: the same seed, the same chances.
-class Dice {
-  public:
-    explicit Dice(std::uint64_t seed) noexcept : state_(seed) {}
-    std::uint64_t draw() noexcept;
-    bool coin() noexcept { return (draw() & 1) != 0; }
-
-  private:
-    std::uint64_t state_;
-};
 
 /// The bytes of one file: what the running system shows, what the disk itself holds, and the writes
 /// between the two. Writes and syncs cost a copy of their bytes.
@@ -35,9 +26,9 @@ class FileContent {
     void sync();
     /// A sync that failed, as Linux has it: of each unsynced page chance decides whether it reached
     /// the disk, and it counts as clean from now on, so that no later sync writes it.
-    void fail_sync(Dice& dice);
+    void fail_sync(Draw& draw);
     /// The power went: from now on this is what the disk holds.
-    void lose_power(Damage damage, Dice& dice);
+    void lose_power(Damage damage, Draw& draw);
     /// The system gives clean pages back: what a failed sync did not bring to the disk shows.
     void drop_cache();
     /// Turns one bit over, in what is shown and on the disk where it is that long.
@@ -53,7 +44,7 @@ class FileContent {
         bool resizes = false;
     };
     std::span<const std::byte> kept(const Pending& write) const noexcept;
-    void apply_to_disk(const Pending& pending, std::size_t piece, Dice& dice);
+    void apply_to_disk(const Pending& pending, std::size_t piece, Draw& draw);
     void put_on_disk(std::uint64_t offset, std::span<const std::byte> bytes);
     void forget_pending();
 

@@ -28,6 +28,7 @@ class Draw {
         return least +
                static_cast<std::int64_t>(below(static_cast<std::uint64_t>(most - least) + 1));
     }
+    bool coin() noexcept { return (next() & 1) != 0; }
     /// True `probability` of the times; 0 is never, 1 is always.
     bool chance(double probability) noexcept {
         return static_cast<double>(next() >> 11) * 0x1p-53 < probability;

@@ -77,12 +77,12 @@ TEST_CASE("simulation: the power goes: what was synced stays under every damage"
     for (const Damage damage : all_damages) {
         CAPTURE(name(damage));
         for (std::uint64_t seed = 0; seed < 50; ++seed) {
-            Dice dice(seed);
+            Draw draw(seed);
             FileContent file;
             file.write(0, bytes_of(std::string(5000, 'a')));
             file.sync();
             file.write(5000, bytes_of(std::string(5000, 'b')));
-            file.lose_power(damage, dice);
+            file.lose_power(damage, draw);
             REQUIRE(file.durable().size() >= 5000);
             CHECK(text_of(file.durable().first(5000)) == std::string(5000, 'a'));
             CHECK(text_of(file.bytes()) == text_of(file.durable()));
@@ -93,12 +93,12 @@ TEST_CASE("simulation: the power goes: what was synced stays under every damage"
 
 TEST_CASE(
     "simulation: the power goes with damage drop or keep: all or nothing of what was written") {
-    Dice dice(1);
+    Draw draw(1);
     FileContent file = three_layers();
-    file.lose_power(Damage::drop, dice);
+    file.lose_power(Damage::drop, draw);
     CHECK(pieces(file, 1024) == "aaaaaaaa");
     file = three_layers();
-    file.lose_power(Damage::keep, dice);
+    file.lose_power(Damage::keep, draw);
     CHECK(text_of(file.durable()) ==
           std::string(1024, 'b') + std::string(6000, 'c') + std::string(1168, 'b'));
 }
@@ -106,9 +106,9 @@ TEST_CASE(
 TEST_CASE("simulation: writes are scattered: each whole or absent, each way happens") {
     std::set<std::string> seen;
     for (std::uint64_t seed = 0; seed < 100; ++seed) {
-        Dice dice(seed);
+        Draw draw(seed);
         FileContent file = three_layers();
-        file.lose_power(Damage::scatter, dice);
+        file.lose_power(Damage::scatter, draw);
         const std::string text = text_of(file.durable());
         REQUIRE(text.size() == 8192);
         const char around = text.front();
@@ -123,15 +123,15 @@ TEST_CASE("simulation: writes are scattered: each whole or absent, each way happ
 TEST_CASE("simulation: writes are torn: in the pieces asked, and no smaller") {
     std::set<std::string> seen;
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
-        Dice dice(seed);
+        Draw draw(seed);
         FileContent file;
         file.write(0, bytes_of(std::string(8192, 'a')));
         file.sync();
         file.write(0, bytes_of(std::string(8192, 'b')));
         FileContent coarse = file;
-        file.lose_power(Damage::tear_512, dice);
+        file.lose_power(Damage::tear_512, draw);
         CHECK(pieces(file, 512).size() == 16);
-        coarse.lose_power(Damage::tear_4096, dice);
+        coarse.lose_power(Damage::tear_4096, draw);
         seen.insert(pieces(coarse, 4096));
     }
     CHECK(seen == std::set<std::string>{"aa", "ab", "ba", "bb"});
@@ -142,12 +142,12 @@ TEST_CASE(
     bool lost = false;
     bool kept = false;
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
-        Dice dice(seed);
+        Draw draw(seed);
         FileContent file;
         file.write(0, bytes_of(std::string(4096, 'a')));
         file.sync();
         file.write(0, bytes_of(std::string(4096, 'b')));
-        file.fail_sync(dice);
+        file.fail_sync(draw);
         CHECK(file.synced());
         CHECK(text_of(file.bytes()) == std::string(4096, 'b'));
         file.sync();
