@@ -238,6 +238,9 @@ class Hall {
     Result<void> begin_incarnation(const PoolView& pool, LogSeq head);
     attempts::AuthorRow incarnation() const;
     void live_as(const attempts::AuthorRow& author);
+    /// Changes this node's own row, durably. Under the directory's write lock.
+    Result<attempts::AuthorRow> change_author(
+        const std::function<void(attempts::AuthorRow&)>& change);
     /// Others say that another directory lives this one's life too: begins a new one, unless the
     /// present one was begun for such a reason less than a day ago (false).
     Result<bool> leave_incarnation();

@@ -379,33 +379,35 @@ Result<bool> Hall::leave_incarnation() {
     return true;
 }
 
-Result<void> Hall::leave_unused_incarnation() {
-    auto lock = directory_.write_lock(options_.lock_patience);
-    if (!lock) return lock.error();
-    if (auto ready = recover_if_suspect(); !ready) return ready;
+Result<attempts::AuthorRow> Hall::change_author(
+    const std::function<void(attempts::AuthorRow&)>& change) {
+    if (auto ready = recover_if_suspect(); !ready) return ready.error();
     auto transaction = sqlite::Transaction::begin(writing_->database);
     if (!transaction) return transaction.error();
     auto author = writing_->attempts.author();
     if (!author) return author.error();
     if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
-    (*author)->incarnation = random_incarnation(*environment_);
-    if (auto done = writing_->attempts.put_author(**author); !done) return done;
-    if (auto done = transaction->commit(); !done) return done;
-    live_as(**author);
+    change(**author);
+    if (auto done = writing_->attempts.put_author(**author); !done) return done.error();
+    if (auto done = transaction->commit(); !done) return done.error();
+    return **author;
+}
+
+Result<void> Hall::leave_unused_incarnation() {
+    auto lock = directory_.write_lock(options_.lock_patience);
+    if (!lock) return lock.error();
+    const auto author = change_author(
+        [&](attempts::AuthorRow& row) { row.incarnation = random_incarnation(*environment_); });
+    if (!author) return author.error();
+    live_as(*author);
     return {};
 }
 
 Result<void> Hall::confirm_primary() {
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
-    if (auto ready = recover_if_suspect(); !ready) return ready;
-    auto transaction = sqlite::Transaction::begin(writing_->database);
-    if (!transaction) return transaction.error();
-    auto author = writing_->attempts.author();
+    const auto author = change_author([](attempts::AuthorRow& row) { row.is_confirmed = true; });
     if (!author) return author.error();
-    (*author)->is_confirmed = true;
-    if (auto done = writing_->attempts.put_author(**author); !done) return done;
-    if (auto done = transaction->commit(); !done) return done;
     confirmed_ = true;
     return forget_inquiry({});
 }
