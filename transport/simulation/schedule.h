@@ -22,7 +22,6 @@ class Schedule {
     /// Does what comes next, if that is due by `until`; else lets time pass until then. False:
     /// there was nothing more to do by then.
     bool step(Instant until);
-    std::uint64_t steps() const noexcept { return steps_; }
 
   private:
     struct Entry {
@@ -37,7 +36,6 @@ class Schedule {
     };
     Instant now_{};
     std::uint64_t asked_ = 0;
-    std::uint64_t steps_ = 0;
     std::vector<Entry> entries_;  // a heap by Later
 };
 

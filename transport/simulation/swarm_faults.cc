@@ -300,7 +300,6 @@ void SwarmRun::move_clock(Fault fault) {
     Known* const known = some_site([](const Known&) { return true; });
     if (!known) return;
     fire(fault);
-    known->clock_moved = true;
     Site& site = *known->site;
     if (fault == Fault::clock_stepped) {
         return site.step_wall_clock(milliseconds{draw_.between(-30'000, 30'000)});

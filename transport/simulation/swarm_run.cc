@@ -61,8 +61,7 @@ Result<SwarmReport> run_swarm(const SwarmOptions& options) {
 }
 
 SwarmRun::SwarmRun(const SwarmOptions& options, SwarmPlan plan)
-    : options_(options),
-      plan_(std::move(plan)),
+    : plan_(std::move(plan)),
       draw_(Draw(options.seed).fork("run")),
       simulation_(begin(options.seed, plan_)),
       canary_("zqcanary" + std::to_string(options.seed % 1000)) {

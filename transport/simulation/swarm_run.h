@@ -40,7 +40,6 @@ class SwarmRun {
         Backup backup;
         LogSeq backup_head{};
         Instant alone_since = Instant::max();  // nothing reaches it
-        bool clock_moved = false;
     };
 
     // swarm_run: the course of a run.
@@ -141,7 +140,6 @@ class SwarmRun {
     void check_nonces();
     void check_erasure();
 
-    const SwarmOptions options_;
     const SwarmPlan plan_;
     Draw draw_;
     Simulation simulation_;
