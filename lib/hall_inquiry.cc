@@ -123,7 +123,7 @@ Result<void> Hall::await_members(bool may_wait) {
                          "after an unclean end, members say that they hold later batches of this"
                          " primary's own: try again once they have given them back, or confirm it");
         }
-        if (!may_wait || !environment_->passes_while_waiting() || time >= deadline) {
+        if (!may_wait || !environment_->time_passes_in_calls() || time >= deadline) {
             return Error(errc::timed_out,
                          "after an unclean end, members are being asked for batches that were"
                          " lost: try again");

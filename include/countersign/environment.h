@@ -36,9 +36,9 @@ class Environment {
     virtual ~Environment() = default;
 
     virtual Now now() = 0;
-    /// False where time stands still while a call waits, as in a simulation on one thread: what
+    /// False where time stands still as long as a call lasts, as in a simulation on one thread: what
     /// would wait for other nodes is then errc::timed_out at once.
-    virtual bool passes_while_waiting() { return true; }
+    virtual bool time_passes_in_calls() { return true; }
     /// Fills `bytes` with random bytes fit for keys.
     virtual void random(std::span<std::byte> bytes) = 0;
 

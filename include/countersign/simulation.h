@@ -127,8 +127,7 @@ class Site {
 
 struct SimulationOptions {
     std::uint64_t seed = 1;
-    /// Of the pool. The default has Argon2id at its minimum cost, so that thousands of sign-ins
-    /// take a second.
+    /// Of the pool. The default has Argon2id at its minimum cost.
     PoolOptions pool = cheap_pool();
     /// Of every store; directory, name, pool, key provider, environment, events and tasks are the
     /// simulation's own.
@@ -189,8 +188,8 @@ class Simulation {
     bool settle(milliseconds at_most);
 
     // Proof.
-    /// One number for all that has happened: every byte on the network, every call of a disk, every
-    /// event and every step.
+    /// One number for all that has happened: every byte sent, every call of a disk, and every event
+    /// with its time.
     std::uint64_t trace_hash() const;
     /// The newest lines of what happened, with times: for a failure's message.
     std::vector<std::string> trace() const;

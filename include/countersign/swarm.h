@@ -69,7 +69,8 @@ struct SwarmReport {
 };
 
 /// One run: a pool is made, used under faults for a while, left in peace, and must then agree.
-/// Stops at the first violation. For one thread; runs in one process do not disturb each other.
+/// Stops at the first violation. For one thread. Runs in one process do not disturb each other, but
+/// a mutant is planted in the whole process.
 /// Errors: errc::not_found (no such fault or mutant; mutants in a build without them),
 /// errc::invalid_argument (a figure out of range).
 Result<SwarmReport> run_swarm(const SwarmOptions& options);

@@ -18,7 +18,7 @@ class ProcessEnvironment final : public DiskEnvironment {
           boot_id_(machine.boot_id()) {}
 
     Now now() override { return machine_.now(); }
-    bool passes_while_waiting() override { return false; }
+    bool time_passes_in_calls() override { return false; }
     void random(std::span<std::byte> bytes) override { machine_.draw().fill(bytes); }
     std::string machine_id() override { return machine_.id(); }
     std::string boot_id() override { return boot_id_; }

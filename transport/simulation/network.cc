@@ -51,13 +51,13 @@ void Network::connect(Machine from, const std::string& address, Connected connec
     }
     auto to = static_cast<Machine>(found - machines_.begin());
     if (draw_.chance(mischief_.misdirect)) {
-        to = draw_.below(machines_.size());
-        ++happened_.misdirections;
+        const Machine other = draw_.below(machines_.size());
+        if (other != to) ++happened_.misdirections;
+        to = other;
     }
     const bool silent = to == from || !reaches(from, to) || !reaches(to, from) ||
                         !machines_[to].is_on || machines_[to].paused_until > schedule_.now();
     if (silent) {
-        if (to != from && machines_[to].is_on) ++happened_.blocked;
         schedule_.after(connect_timeout, [connected = std::move(connected), address]() mutable {
             connected(Error(errc::unreachable, address + " does not answer"));
         });
@@ -178,10 +178,7 @@ void Network::deliver(std::uint64_t id, int side) {
         Side& sender = found->second.sides[side];
         Side& receiver = found->second.sides[1 - side];
         if (sender.waiting.empty()) return;
-        if (!reaches(sender.machine, receiver.machine)) {
-            ++happened_.blocked;
-            return;
-        }
+        if (!reaches(sender.machine, receiver.machine)) return;
         if (receiver.is_silent) {
             sender.waiting.clear();
             if (machines_[receiver.machine].is_on) return break_stream(id, "the connection broke");

@@ -57,7 +57,7 @@ class Network {
     /// Which of these have happened, and how often.
     struct Happened {
         std::uint64_t cuts = 0, fragments = 0, stalls = 0, flips = 0, misdirections = 0;
-        std::uint64_t replays = 0, losses = 0, blocked = 0, half_open = 0;
+        std::uint64_t replays = 0, losses = 0, half_open = 0;
     };
 
     Network(Schedule& schedule, Trace& trace, Draw draw, Route route);

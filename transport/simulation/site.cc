@@ -63,7 +63,13 @@ Site::Impl::Impl(World& of, std::string given, const std::string& machine_id)
       machine(of.schedule, of.true_start, machine_id, of.draw.fork("machine " + name)),
       place(of.network.add_machine(address)),
       draw_(of.draw.fork(name)),
-      key_provider_(key_service(key_provider_is_away)) {}
+      key_provider_(key_service(key_provider_is_away)) {
+    machine.disk().watch([&trace = of.trace](const DiskEvent& call) {
+        trace.mark(static_cast<std::uint64_t>(call.call));
+        trace.mark(call.offset);
+        trace.mark(call.length);
+    });
+}
 
 Site::Impl::~Impl() {
     end();

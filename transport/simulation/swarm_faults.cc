@@ -49,7 +49,7 @@ void SwarmRun::fail_machine(Fault fault) {
     Known* const known = some_running_site();
     if (!known) return;
     Site& site = *known->site;
-    fire(fault);
+    if (fault != Fault::half_open) fire(fault);  // that is when somebody spoke to it
     switch (fault) {
         case Fault::power_cut_drops:
         case Fault::half_open:
@@ -253,8 +253,11 @@ void SwarmRun::fail_network(Fault fault) {
             }
         }
     } else if (fault == Fault::one_way_partition) {
+        const auto from = place();
+        const auto to = place();
+        if (from == to) return;
         fire(fault);
-        network.block(place(), place(), true);
+        network.block(from, to, true);
     } else {
         fire(fault);
         for (int i = 0; i < 10; ++i) {
@@ -280,6 +283,7 @@ void SwarmRun::heal() {
 void SwarmRun::count_network_faults() {
     const auto& happened = simulation_.world_->network.happened();
     fire(Fault::loss, happened.losses);
+    if (plan_.has(Fault::half_open)) fire(Fault::half_open, happened.half_open);
     fire(Fault::slow_route, plan_.has(Fault::slow_route) ? 1 : 0);
     fire(Fault::fragments, happened.fragments);
     fire(Fault::stalls, happened.stalls);

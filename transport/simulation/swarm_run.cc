@@ -57,15 +57,15 @@ Result<SwarmReport> run_swarm(const SwarmOptions& options) {
     if (auto planted = plant(options.mutant); !planted) return planted.error();
     auto plan = SwarmPlan::draw(options, Draw(options.seed).fork("plan"));
     if (!plan) return plan.error();
-    return SwarmRun(options, std::move(*plan)).run();
+    return SwarmRun(options.seed, std::move(*plan)).run();
 }
 
-SwarmRun::SwarmRun(const SwarmOptions& options, SwarmPlan plan)
+SwarmRun::SwarmRun(std::uint64_t seed, SwarmPlan plan)
     : plan_(std::move(plan)),
-      draw_(Draw(options.seed).fork("run")),
-      simulation_(begin(options.seed, plan_)),
-      canary_("zqcanary" + std::to_string(options.seed % 1000)) {
-    report_.seed = options.seed;
+      draw_(Draw(seed).fork("run")),
+      simulation_(begin(seed, plan_)),
+      canary_("zqcanary" + std::to_string(seed % 1000)) {
+    report_.seed = seed;
     report_.drawn = plan_.to_string();
 }
 
@@ -207,6 +207,7 @@ void SwarmRun::violate(std::string_view invariant, std::string what) {
 void SwarmRun::check(std::string_view invariant,
                      bool holds,
                      const std::function<std::string()>& what) {
+    if (ended()) return;
     ++report_.checked[std::string(invariant)];
     if (!holds) violate(invariant, what());
 }

@@ -22,7 +22,7 @@ namespace countersign::simulation {
 /// One run of the swarm: the pool, those who use it, what goes wrong, and what must be true.
 class SwarmRun {
   public:
-    SwarmRun(const SwarmOptions& options, SwarmPlan plan);
+    SwarmRun(std::uint64_t seed, SwarmPlan plan);
     SwarmReport run();
 
   private:
