@@ -36,8 +36,8 @@ class Environment {
     virtual ~Environment() = default;
 
     virtual Now now() = 0;
-    /// False where time stands still as long as a call lasts, as in a simulation on one thread: what
-    /// would wait for other nodes is then errc::timed_out at once.
+    /// False where time stands still as long as a call lasts, as in a simulation on one thread:
+    /// what would wait for other nodes is then errc::timed_out at once.
     virtual bool time_passes_in_calls() { return true; }
     /// Fills `bytes` with random bytes fit for keys.
     virtual void random(std::span<std::byte> bytes) = 0;

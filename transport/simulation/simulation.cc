@@ -66,6 +66,7 @@ Result<Site*> Simulation::create_pool(std::string name) {
 }
 
 Result<Site*> Simulation::add_site(std::string name, Capability may) {
+    if (world_->find(name)) return Error(errc::already_exists, "there is a site called " + name);
     const auto primary = std::ranges::find_if(world_->sites, [](const auto& site) {
         if (!site->is_running()) return false;
         const auto status = site->store().status();
@@ -74,7 +75,6 @@ Result<Site*> Simulation::add_site(std::string name, Capability may) {
     if (primary == world_->sites.end()) {
         return Error(errc::primary_unreachable, "no site is primary and runs, to invite " + name);
     }
-    if (world_->find(name)) return Error(errc::already_exists, "there is a site called " + name);
     auto invitation = (*primary)->store().nodes().invite({
         .name = name,
         .may = may,
