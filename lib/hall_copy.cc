@@ -95,7 +95,12 @@ Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches
     const auto run = to_signed_batches(batches);
     auto writing = begin_writing();
     if (!writing) return writing.error();
-    const auto replayed = hall_.writing_->staging.replay(hall_.writing_->database, run);
+    const auto held = hall_.writing_->ledger.head.read();
+    if (!held) return held.error();
+    // Of the same records as those held, a copy is of use where these are damaged.
+    const LogSeq useful_from = hall_.damaged_ ? held->place.seq : next(held->place.seq);
+    const auto replayed =
+        hall_.writing_->staging.replay(hall_.writing_->database, run, useful_from);
     if (!replayed) return replayed.error();
     std::shared_ptr<const PoolView> fresh;
     if (replayed->head) {
@@ -110,8 +115,8 @@ Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches
         if (auto proved = hall_.writing_->damage.erase(); !proved) return proved.error();
     }
     if (auto done = writing->transaction.commit(); !done) return done.error();
+    if (replayed->state.stage == CopyState::Stage::none) hall_.has_replaced_ = true;
     if (replayed->failure) {
-        hall_.has_replaced_ = true;
         hall_.tell(Event::Kind::copy_refused, replayed->failure->message());
         return *replayed->failure;
     }
@@ -122,7 +127,6 @@ Result<CopyState> Hall::Replication::replay(std::span<const SharedBatch> batches
             recent_.clear();
         }
         hall_.damaged_ = false;
-        hall_.has_replaced_ = true;
         moved_on(std::move(fresh));
     } else {
         keep_house();

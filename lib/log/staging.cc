@@ -332,7 +332,8 @@ Result<std::optional<Error>> Staging::apply(const SignedBatch& signed_batch,
 }
 
 Result<Staging::Replayed> Staging::replay(sqlite::Database& database,
-                                          std::span<const SignedBatch> batches) {
+                                          std::span<const SignedBatch> batches,
+                                          LogSeq useful_from) {
     auto now = state();
     if (!now) return now.error();
     if (now->stage != CopyState::Stage::replaying) {
@@ -366,6 +367,10 @@ Result<Staging::Replayed> Staging::replay(sqlite::Database& database,
             database,
             Error(errc::digest_mismatch,
                   "the copied records are not those that " + described(now->last) + " signs"));
+    }
+    if (now->last < useful_from) {
+        if (auto gone = discard(database); !gone) return gone.error();
+        return Replayed{};
     }
     auto left_out = read_left_out();
     if (!left_out) return left_out.error();

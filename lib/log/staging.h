@@ -66,7 +66,12 @@ class Staging {
     /// was read after it. Each change of the others counts only if newer than the row. Errors:
     /// errc::conflict when no copy is being replayed; errc::chain_gap (also above `last`), and
     /// those of accept but errc::fork and errc::digest_mismatch.
-    Result<Replayed> replay(sqlite::Database& database, std::span<const SignedBatch> batches);
+    ///
+    /// A copy that was proved and ends below `useful_from` is let go of: the store's own log has
+    /// gone on past it meanwhile, fed by another link, and it must not go back.
+    Result<Replayed> replay(sqlite::Database& database,
+                            std::span<const SignedBatch> batches,
+                            LogSeq useful_from);
 
     /// Gives the copy up, in the time of `begin`.
     Result<void> discard(sqlite::Database& database);

@@ -50,6 +50,16 @@ Result<Checkpoint> Database::checkpoint(CheckpointMode mode) {
     return done;
 }
 
+Result<void> Database::vacuum() {
+    assert(!connection_->read_only && !connection_->transaction_open);
+    if (auto ready = connection_->ready(); !ready) return ready;
+    // SQLite attaches the new file, in memory, to this handle.
+    sqlite3_limit(connection_->handle, SQLITE_LIMIT_ATTACHED, 1);
+    const auto done = connection_->execute("VACUUM", "rewriting");
+    sqlite3_limit(connection_->handle, SQLITE_LIMIT_ATTACHED, 0);
+    return done;
+}
+
 std::uint64_t Database::wal_bytes() const noexcept {
     return connection_->wal_bytes;
 }

@@ -70,6 +70,11 @@ class Database {
     /// Moves the write-ahead log into the database file. The caller holds the directory's write
     /// lock and no transaction is open on this handle.
     Result<Checkpoint> checkpoint(CheckpointMode mode);
+    /// Writes the whole file anew through the write-ahead log: free space inside pages, too, may
+    /// hold copies of rows that SQLite has moved and that were deleted since, which `secure_delete`
+    /// does not reach. Needs memory and room on the disk of the size of the file's content; writers
+    /// wait. As for `checkpoint`.
+    Result<void> vacuum();
     /// Size of the write-ahead log after this handle's last commit; 0 after a complete checkpoint.
     std::uint64_t wal_bytes() const noexcept;
 

@@ -146,6 +146,36 @@ TEST_CASE("cluster: the log has been compacted meanwhile: copied anew, serving a
     CHECK(sites.branch.place.ask("SELECT count(*) FROM tally") == 0);
 }
 
+TEST_CASE("cluster: the log goes on past a copy that another link feeds: the copy is let go of") {
+    HqAndBranch sites;
+    const auto hq = sites.hq.store->links().store();
+    const auto branch = sites.branch.store->links().store();
+    SiteLink link(sites.branch, sites.hq);
+    link.run();
+    REQUIRE(branch->begin_copy());
+    const auto page = hq->read_page({}, 1 << 20);
+    REQUIRE(page);
+    REQUIRE(page->last);
+    const auto staged = branch->stage(*page);
+    REQUIRE(staged);
+    const auto anchor = hq->read_batches(LogSeq{value(staged->first) - 1}, 1 << 20, 1);
+    REQUIRE(anchor);
+    add_user(*sites.hq.store, "carol");
+    link.run();
+    const auto head = branch->head().seq;
+    CHECK(head > staged->last);
+
+    const auto replayed = branch->replay(anchor->batches);
+    REQUIRE(replayed);
+    CHECK(replayed->stage == CopyState::Stage::none);
+    CHECK(branch->head().seq == head);
+    CHECK(branch->copy_state()->stage == CopyState::Stage::none);
+    CHECK(sign_in(*sites.branch.store, "carol").verdict == Verdict::accepted);
+    add_user(*sites.hq.store, "dave");
+    link.run();
+    CHECK(in_step(sites.hq, sites.branch));
+}
+
 TEST_CASE("cluster: a user is erased while a guess at them is verified: nothing of it is kept") {
     HqAndBranch sites;
     ManualTasks tasks;

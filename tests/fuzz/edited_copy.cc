@@ -114,7 +114,7 @@ bool stage(const std::vector<CopyPage>& pages) {
 /// What is proved here serves from now on: it must be what the primary holds.
 void replay(const std::vector<SignedBatch>& batches) {
     auto& copying = feed().copying;
-    const auto replayed = copying.staging->replay(copying.replica.database, batches);
+    const auto replayed = copying.staging->replay(copying.replica.database, batches, LogSeq{1});
     if (!replayed) {
         return require_documented(replayed.error(),
                                   {errc::conflict,
@@ -161,7 +161,8 @@ void run(BytesView input) {
     auto transaction = sqlite::Transaction::begin(all.copying.replica.database);
     REQUIRE(transaction);
     require(stage(all.pages), "the genuine pages are taken after it");
-    const auto replayed = all.copying.staging->replay(all.copying.replica.database, all.batches);
+    const auto replayed =
+        all.copying.staging->replay(all.copying.replica.database, all.batches, LogSeq{1});
     require(replayed && replayed->head && replayed->head->digest.digest() == all.digest,
             "and the genuine copy is proved");
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -207,6 +208,40 @@ TEST_CASE("store: erasure and compaction: no earlier form of the record is in an
     for (const auto& form : forms) CHECK_FALSE(in_files(place, form));
     CHECK(store.log().verify());
     CHECK(sign_in(store, "bob").verdict == Verdict::accepted);
+}
+
+TEST_CASE("store: users come and go, and compaction: no erased one's id is in any file") {
+    // SQLite moves rows from page to page, and leaves copies in the free space of pages.
+    std::mt19937 draw(2);
+    StorePlace place;
+    auto store = place.create();
+    std::vector<UserId> users;
+    std::vector<std::string> erased;
+    for (int i = 0; i < 1500; ++i) {
+        if (users.empty() || draw() % 10 < 5) {
+            NewUser user{.login = "user" + std::to_string(i)};
+            user.display_name.assign(draw() % 300, 'x');
+            users.push_back(*store.users().create(std::move(user)));
+        } else {
+            std::swap(users[draw() % users.size()], users.back());
+            REQUIRE(store.users().erase(users.back()));
+            erased.emplace_back(reinterpret_cast<const char*>(users.back().bytes.data()), 16);
+            users.pop_back();
+        }
+    }
+    add_user(store, "last");  // whose batch is the one that stays
+    REQUIRE(store.log().compact());
+
+    std::string files;
+    place.copy_files(place.around / "scan");
+    for (const auto& file : fs::directory_iterator(place.around / "scan")) {
+        files += place.around.read("scan/" + file.path().filename().string());
+    }
+    const auto left = std::ranges::count_if(
+        erased, [&](const std::string& id) { return files.find(id) != std::string::npos; });
+    CHECK(left == 0);
+    CHECK(store.log().verify());
+    CHECK(sign_in(store, "last").verdict == Verdict::accepted);
 }
 
 TEST_CASE("store: the scrub over sound records: told, and again after its interval") {

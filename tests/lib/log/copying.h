@@ -80,8 +80,10 @@ struct Copying {
             if (now->stage == CopyState::Stage::replaying) return *now;
         }
     }
-    Result<log::Staging::Replayed> replay(std::span<const log::SignedBatch> batches) {
-        return replica.write([&] { return staging->replay(replica.database, batches); });
+    Result<log::Staging::Replayed> replay(std::span<const log::SignedBatch> batches,
+                                          LogSeq useful_from = LogSeq{1}) {
+        return replica.write(
+            [&] { return staging->replay(replica.database, batches, useful_from); });
     }
     Result<log::Staging::Replayed> replay_all(PoolNode& from) {
         const auto now = state();

@@ -235,7 +235,8 @@ TEST_CASE("staging: the disk fails at any write, then not: the copy goes on wher
                     go_on = write([&] {
                         const auto now = copying.state();
                         return staging->replay(*database,
-                                               Copying::run(copying.feeder, now.first, now.last));
+                                               Copying::run(copying.feeder, now.first, now.last),
+                                               LogSeq{1});
                     });
                 }
             }
