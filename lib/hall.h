@@ -241,8 +241,8 @@ class Hall {
     /// Changes this node's own row, durably. Under the directory's write lock.
     Result<attempts::AuthorRow> change_author(
         const std::function<void(attempts::AuthorRow&)>& change);
-    /// Others say that another directory lives this one's life too: begins a new one, unless the
-    /// present one was begun for such a reason less than a day ago (false).
+    /// Others say that another directory lives this one's life too: begins a new one, unless this
+    /// process has done so less than a day ago (false).
     Result<bool> leave_incarnation();
     /// The same before this node has said anything of attempts: another number is all it takes.
     Result<void> leave_unused_incarnation();
@@ -413,6 +413,7 @@ class Hall {
 
     mutable std::mutex incarnation_mutex_;
     attempts::AuthorRow incarnation_;  ///< as it was when this process last heard of a new one
+    std::optional<Instant> left_incarnation_;  ///< when it was last told of a clone, and left one
 
     mutable std::mutex view_mutex_;
     std::shared_ptr<const PoolView> view_;

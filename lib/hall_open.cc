@@ -17,9 +17,9 @@ namespace countersign {
 namespace {
 
 constexpr std::size_t cache_bytes_of_readers = std::size_t{2} << 20;
-/// Between a restored incarnation's start and one begun at others' word. Twins are told apart by
-/// the first; and no member that cries clone at each link can have all that was counted said again,
-/// and all recovery codes voided, more than once a day.
+/// Between two incarnations that a process begins at others' word: no member that cries clone at
+/// each link can have all that was counted said again, and all recovery codes voided, more often.
+/// A disk that is rolled back once more has a new process on it.
 constexpr std::chrono::hours incarnation_pause{24};
 
 }  // namespace
@@ -362,10 +362,10 @@ Result<bool> Hall::leave_incarnation() {
     auto author = writing_->attempts.author();
     if (!author) return author.error();
     if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
-    const bool is_recent =
-        (*author)->is_restored && judged_time() < (*author)->started + incarnation_pause;
-    if (is_recent) return false;
+    const Instant time = now().monotonic;
+    if (left_incarnation_ && time < *left_incarnation_ + incarnation_pause) return false;
     if (auto begun = begin_incarnation(*view(), head->place.seq); !begun) return begun.error();
+    left_incarnation_ = time;
     author = writing_->attempts.author();
     if (!author) return author.error();
     replication_->forget_who_lagged();

@@ -146,8 +146,8 @@ class LinkStore {
     /// Two directories speak as `peer`: raises an event.
     virtual void suspect_clone(const NodeId& peer) = 0;
     /// Others say that two directories speak as this node: raises an event and begins a new
-    /// incarnation, so that the two write no rows under one name; not if the present one began for
-    /// such a reason within a day. Slow.
+    /// incarnation, so that the two write no rows under one name; not twice within a day of this
+    /// process. Slow.
     virtual Result<void> told_of_clone() = 0;
 
     // The log.

@@ -1,5 +1,3 @@
-#include <filesystem>
-
 #include <doctest/doctest.h>
 
 #include "cluster/linked_sites.h"
@@ -10,32 +8,19 @@ using namespace std::chrono_literals;
 
 namespace {
 
-namespace fs = std::filesystem;
-
 /// A disk that is rolled back with all it holds: the node itself cannot tell.
 class Snapshot {
   public:
-    explicit Snapshot(Site& site) : site_(site), kept_(site.place.options.directory + ".kept") {
-        site_.place.copy_files(kept_);
-    }
+    explicit Snapshot(Site& site) : site_(site), kept_(site) {}
     void roll_back() const {
         site_.close();
-        for (const char* name : {"store.db", "store.db-wal", "store.db-shm", "marker"}) {
-            const auto target = fs::path(site_.place.options.directory) / name;
-            const auto source = fs::path(kept_) / name;
-            // Into the same file, so that its inode stays.
-            if (fs::exists(source)) {
-                fs::copy_file(source, target, fs::copy_options::overwrite_existing);
-            } else {
-                fs::remove(target);
-            }
-        }
+        kept_.put_back({"store.db", "store.db-wal", "store.db-shm", "marker"});
         site_.place.events.forget();
     }
 
   private:
     Site& site_;
-    std::string kept_;
+    KeptFiles kept_;
 };
 
 struct Pool {
@@ -126,14 +111,29 @@ TEST_CASE("cluster: a member that cries clone again and again: one new life a da
     }
     CHECK(incarnation(store) == last);
     CHECK(pool.branch.place.events.count(Event::Kind::clone_suspected) == 4);
-    // A restart does not shorten that.
+    pool.branch.place.environment->pass(4h);
+    tell_of_clone(store);
+    CHECK(incarnation(store) != last);
+}
+
+TEST_CASE("cluster: a disk rolled back three times within an hour: a new life each time") {
+    Pool pool;
     pool.branch.close();
     pool.branch.reopen();
-    tell_of_clone(*pool.branch.store);
-    CHECK(incarnation(*pool.branch.store) == last);
-    pool.branch.place.environment->pass(4h);
-    tell_of_clone(*pool.branch.store);
-    CHECK(incarnation(*pool.branch.store) != last);
+    for (int i = 0; i < 3; ++i) {
+        CAPTURE(i);
+        const Snapshot snapshot(pool.branch);
+        REQUIRE_FALSE(pool.link());
+        snapshot.roll_back();
+        pool.branch.reopen();
+        const auto before = incarnation(*pool.branch.store);
+        CHECK(pool.link() == errc::clone_suspected);
+        CHECK(incarnation(*pool.branch.store) != before);
+        CHECK_FALSE(pool.link());
+        pool.branch.close();
+        pool.branch.reopen();
+    }
+    CHECK(in_step(pool.hq, pool.branch));
 }
 
 TEST_CASE("cluster: a primary is told of its clone: writes once a member has confirmed its log") {

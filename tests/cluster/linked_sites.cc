@@ -1,9 +1,12 @@
 #include "cluster/linked_sites.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 namespace countersign::testing {
+
+namespace fs = std::filesystem;
 
 Site::Site(std::uint64_t seed, std::string given) : name(std::move(given)), place(seed) {
     place.options.node_name = name;
@@ -19,6 +22,24 @@ Result<void> Site::join(const Secret& invitation) {
     if (!joined) return joined.error();
     store.emplace(std::move(*joined));
     return {};
+}
+
+KeptFiles::KeptFiles(const Site& site) : directory_(site.place.options.directory) {
+    do kept_ += ".kept";
+    while (fs::exists(directory_ + kept_));
+    site.place.copy_files(directory_ + kept_);
+}
+
+void KeptFiles::put_back(std::initializer_list<const char*> names) const {
+    for (const char* name : names) {
+        const auto target = fs::path(directory_) / name;
+        const auto source = fs::path(directory_ + kept_) / name;
+        if (fs::exists(source)) {
+            fs::copy_file(source, target, fs::copy_options::overwrite_existing);
+        } else {
+            fs::remove(target);
+        }
+    }
 }
 
 SiteLink::SiteLink(Site& from, Site& to) : ends_{End(from), End(to)} {

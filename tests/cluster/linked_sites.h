@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,19 @@ struct Site {
     StorePlace place;
     std::optional<Store> store;
     std::shared_ptr<LinkTable> table = std::make_shared<LinkTable>();
+};
+
+/// The files of a site's directory as they lay on the disk when this was made.
+class KeptFiles {
+  public:
+    explicit KeptFiles(const Site& site);
+    /// Into the same files, so that their inodes stay; one that was not there then goes. The site
+    /// is closed.
+    void put_back(std::initializer_list<const char*> names) const;
+
+  private:
+    std::string directory_;
+    std::string kept_;  ///< what its name has more
 };
 
 /// One link between the stores of two sites, in memory and on one thread.

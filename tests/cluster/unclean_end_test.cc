@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -12,34 +11,21 @@ using namespace std::chrono_literals;
 
 namespace {
 
-namespace fs = std::filesystem;
-
 /// A power cut at a site whose disk keeps nothing of what is written after this was made.
 class PowerCut {
   public:
-    explicit PowerCut(Site& site) : site_(site), kept_(site.place.options.directory + ".kept") {
-        site_.place.copy_files(kept_);
-    }
+    explicit PowerCut(Site& site) : site_(site), kept_(site) {}
     void happen() const {
         site_.place.environment->refuse_to_write("marker", errc::io_error);
         site_.close();
         site_.place.environment->allow_all_writes();
-        for (const char* name : {"store.db", "store.db-wal", "store.db-shm"}) {
-            const auto target = fs::path(site_.place.options.directory) / name;
-            const auto source = fs::path(kept_) / name;
-            // Into the same file, so that its inode stays.
-            if (fs::exists(source)) {
-                fs::copy_file(source, target, fs::copy_options::overwrite_existing);
-            } else {
-                fs::remove(target);
-            }
-        }
+        kept_.put_back({"store.db", "store.db-wal", "store.db-shm"});
         site_.place.events.forget();
     }
 
   private:
     Site& site_;
-    std::string kept_;
+    KeptFiles kept_;
 };
 
 /// A primary and two members that hold all it wrote.
