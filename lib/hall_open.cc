@@ -149,10 +149,9 @@ Result<void> Hall::make_sure_of_log(sqlite::Database& database) {
     const auto owner = database.application_id();
     if (!owner) return owner.error();
     if (*owner != sqlite::store_application_id) return {};  // left as it is
-    const auto moved = database.checkpoint(sqlite::CheckpointMode::truncate);
+    const auto written = database.rewrite_log();
     // On a full disk what is there can still be read, and nobody can add to it.
-    if (moved || moved.error() == errc::disk_full || moved.error() == errc::busy) return {};
-    return moved.error();
+    return written || written.error() == errc::disk_full ? Result<void>() : written;
 }
 
 Result<void> Hall::open_files() {

@@ -1,12 +1,19 @@
 #include "sqlite/database.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
+#include <vector>
 
 #include "sqlite/connection.h"
 #include "sqlite/statement.h"
 
 namespace countersign::sqlite {
+namespace {
+
+constexpr int rewriting_piece = 256 << 10;
+
+}  // namespace
 
 Database::Database(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
 Database::Database(Database&&) noexcept = default;
@@ -48,6 +55,29 @@ Result<Checkpoint> Database::checkpoint(CheckpointMode mode) {
                     .moved = moved < 0 ? 0 : moved};
     if (done.complete) connection_->wal_bytes = 0;
     return done;
+}
+
+Result<void> Database::rewrite_log() {
+    assert(!connection_->read_only && !connection_->transaction_open);
+    if (auto ready = connection_->ready(); !ready) return ready;
+    // Opens the log where there is one.
+    if (const auto read = connection_->fixed(Fixed::first_read, "reading"); !read) {
+        return read.error();
+    }
+    sqlite3_file* file = nullptr;
+    sqlite3_file_control(connection_->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+    if (!file || !file->pMethods) return {};
+    sqlite3_int64 size = 0;
+    int code = file->pMethods->xFileSize(file, &size);
+    std::vector<std::byte> piece(rewriting_piece);
+    for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size; at += rewriting_piece) {
+        const int length = static_cast<int>(std::min<sqlite3_int64>(size - at, rewriting_piece));
+        code = file->pMethods->xRead(file, piece.data(), length, at);
+        if (code == SQLITE_OK) code = file->pMethods->xWrite(file, piece.data(), length, at);
+    }
+    if (code == SQLITE_OK) code = file->pMethods->xSync(file, SQLITE_SYNC_FULL);
+    if (code != SQLITE_OK) return connection_->fail(code, "writing anew the log of");
+    return {};
 }
 
 Result<void> Database::vacuum() {

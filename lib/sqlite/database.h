@@ -70,6 +70,11 @@ class Database {
     /// Moves the write-ahead log into the database file. The caller holds the directory's write
     /// lock and no transaction is open on this handle.
     Result<Checkpoint> checkpoint(CheckpointMode mode);
+    /// Writes every byte of the write-ahead log over itself, and syncs: what is read from it is
+    /// then on the disk. After a sync that failed, or that a killed process never came to, the
+    /// system may give bytes that the disk does not have and that no later sync would write. The
+    /// caller holds the directory's write lock.
+    Result<void> rewrite_log();
     /// Writes the whole file anew through the write-ahead log: free space inside pages, too, may
     /// hold copies of rows that SQLite has moved and that were deleted since, which `secure_delete`
     /// does not reach. Needs memory and room on the disk of the size of the file's content; writers

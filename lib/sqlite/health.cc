@@ -34,7 +34,8 @@ Result<void> recover(const std::string& path, const OpenOptions& options) {
     fresh.health = std::make_shared<Health>();
     Result<Checkpoint> done = Checkpoint{};
     if (auto database = Database::open(path, fresh)) {
-        done = database->checkpoint(CheckpointMode::truncate);
+        const auto written = database->rewrite_log();
+        done = written ? database->checkpoint(CheckpointMode::truncate) : written.error();
     } else {
         done = database.error();
     }

@@ -39,8 +39,9 @@ class Health {
     std::string why_;
 };
 
-/// Makes sure of what the disk holds after a sync failed: a new handle rewrites and syncs every
-/// page of the write-ahead log (`wal_checkpoint(TRUNCATE)`), and `options.health` is sound again.
+/// Makes sure of what the disk holds after a sync failed: a new handle writes the write-ahead log
+/// over itself, then its pages into the file (`wal_checkpoint(TRUNCATE)`), and `options.health` is
+/// sound again. In this order, a power cut between leaves either the log whole or the file alone.
 /// The caller holds the directory's write lock and has closed every other handle. Whether the write
 /// whose sync failed took effect is to be read from the database afterwards. Nothing to do:
 /// success. Errors: errc::busy (handles are open here, or another process still reads: call again),

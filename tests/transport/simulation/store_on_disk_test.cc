@@ -184,6 +184,62 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("simulation: a sync fails, and the power goes later: what was read between is there") {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        for (const Damage damage : all_damages) {
+            for (const bool restarts : {false, true}) {
+                CAPTURE(seed);
+                CAPTURE(name(damage));
+                CAPTURE(restarts);
+                DiskMachine machine({.seed = seed});
+                std::optional<Store> store(created(machine));
+                add_user(*store, "alice");
+                machine.disk->plan({.calls = disk_sync, .for_good = restarts});
+                CHECK(try_to_add(*store, "maybe").error() == errc::outcome_unknown);
+                if (restarts) {
+                    machine.run->end();
+                    machine.disk->heal();
+                    store.emplace(opened(machine));
+                }
+                const bool was_seen = has_user(*store, "maybe");
+                machine.disk->power_off(damage);
+                store.reset();
+                machine.power_on();
+                store.emplace(opened(machine));
+                CHECK(has_user(*store, "alice"));
+                CHECK(has_user(*store, "maybe") == was_seen);
+                CHECK(store->log().verify());
+            }
+        }
+    }
+}
+
+TEST_CASE(
+    "simulation: one process's sync fails, another's does not: what that one wrote is there") {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        for (const Damage damage : all_damages) {
+            CAPTURE(seed);
+            DiskMachine machine({.seed = seed});
+            std::optional<Store> first(created(machine));
+            std::optional<Store> second(opened(machine));
+            add_user(*first, "alice");
+            machine.disk->plan({.calls = disk_sync, .path_suffix = "-wal"});
+            CHECK(try_to_add(*first, "maybe").error() == errc::outcome_unknown);
+            add_user(*second, "bob");
+            const bool was_seen = has_user(*second, "maybe");
+            machine.disk->power_off(damage);
+            first.reset();
+            second.reset();
+            machine.power_on();
+            first.emplace(opened(machine));
+            CHECK(has_user(*first, "alice"));
+            CHECK(has_user(*first, "bob"));
+            CHECK(has_user(*first, "maybe") == was_seen);
+            CHECK(first->log().verify());
+        }
+    }
+}
+
 TEST_CASE("simulation: a store's disk fills up: refused whole, signs in again when there is room") {
     DiskMachine machine;
     Store store = created(machine);
