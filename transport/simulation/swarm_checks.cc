@@ -43,6 +43,8 @@ void SwarmRun::check_heads() {
         if (head.seq == known.head || head.seq == LogSeq{}) continue;
         const auto status = known.site->store().status();
         inside(known).notice_power();
+        simulation_.world_->note(known.site->name(),
+                                 "holds batch " + std::to_string(value(head.seq)));
         const auto [at, is_new] = branch_.try_emplace(head.seq, head.hash);
         check("prefix", is_new || at->second == head.hash, [&] {
             return known.site->name() + " holds another batch " + std::to_string(value(head.seq)) +

@@ -112,7 +112,8 @@ void SwarmRun::fail_disk(Fault fault) {
 void SwarmRun::go_back(Fault fault) {
     if (fault == Fault::primary_restored) return restore_primary();
     Known* const known = some_replica(true);
-    if (!known) return;
+    // A primary that has gone back itself gets what it lacks from the others.
+    if (!known || branch_.empty() || primary().head < branch_.rbegin()->first) return;
     Site& site = *known->site;
     if (fault == Fault::wal_lost) {
         fire(fault);
@@ -208,6 +209,7 @@ void SwarmRun::lose_member(Fault fault) {
     inside(primary()).notice_power();
     if (!removed) {
         if (fault == Fault::directory_lost) known->is_member = false;
+        if (fault == Fault::node_removed) known->leaving = node->id;
         return;
     }
     fire(fault);

@@ -159,9 +159,9 @@ void SwarmRun::leave_in_peace() {
         }
     }
     simulation_.run(shortest_life);
+    settle_unsure();
     check_agreement();
     if (ended()) return;
-    settle_unsure();
     for (auto& known : known_) {
         if (known.is_member && !known.is_clone && !ended()) check_users(known);
     }

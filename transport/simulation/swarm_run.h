@@ -32,9 +32,10 @@ class SwarmRun {
         bool is_member = true;  // of the pool, with all that it stored still there
         bool is_clone = false;
         bool was_restored = false;
-        LogSeq head{};        // as last seen
-        LogSeq acked{};       // the most that it has told the primary to hold
-        LogSeq removed_at{};  // the batch that removed it
+        LogSeq head{};                    // as last seen
+        LogSeq acked{};                   // the most that it has told the primary to hold
+        LogSeq removed_at{};              // the batch that removed it
+        std::optional<NodeId> leaving{};  // its removal failed, and may have happened
         std::map<std::pair<std::string, std::string>, Guesses> guesses;  // by login and password
         std::map<std::string, std::uint64_t> last_steps;  // of codes accepted, by login
         Backup backup;
@@ -65,6 +66,7 @@ class SwarmRun {
     void take_login(const KnownUser& user);
     void write(KnownUser& user, UserState next, const std::function<Result<LogSeq>(Store&)>& call);
     void settle_unsure();
+    void settle_leaving();
     void set_password(KnownUser& user);
     void toggle_disabled(KnownUser& user);
     void enrol(KnownUser& user);

@@ -90,8 +90,23 @@ void SwarmRun::write(KnownUser& user,
     }
 }
 
+/// Asks the primary about removals whose outcome nobody knew.
+void SwarmRun::settle_leaving() {
+    Site& site = *primary().site;
+    for (auto& known : known_) {
+        if (!known.leaving || !site.is_running()) continue;
+        const auto nodes = site.store().nodes().list();
+        inside(primary()).notice_power();
+        if (!nodes) continue;
+        known.is_member = std::ranges::any_of(
+            *nodes, [&](const NodeInfo& node) { return node.id == *known.leaving; });
+        known.leaving.reset();
+    }
+}
+
 /// Asks the primary about writes whose outcome nobody knew.
 void SwarmRun::settle_unsure() {
+    settle_leaving();
     Site& site = *primary().site;
     for (auto& user : users_) {
         if (!user->unsure || !site.is_running()) continue;
