@@ -2,6 +2,8 @@
 #include <string>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "hall.h"
 #include "hall_replication.h"
 #include "log/author.h"
@@ -273,6 +275,7 @@ Result<void> Hall::Replication::removed_by(const SharedBatch& batch) {
         return noted.error();
     }
     if (auto done = writing->transaction.commit(); !done) return done;
+    if (is_planted(Mutant::keep_removed)) return {};
     if (hall_.stage_.exchange(Stage::removed) != Stage::removed) {
         hall_.tell(Event::Kind::node_removed, "this node");
     }

@@ -362,7 +362,8 @@ struct LinkEvent {
     };
     Kind kind;
     NodeId peer;
-    LogSeq seq{};                               ///< of this store's head
+    /// Of this store's head; `removed`: of the batch that removed this node, 0 if none was shown.
+    LogSeq seq{};
     std::optional<LinkTable::LinkId> replaces;  ///< close that link with errc::link_replaced
 };
 using LinkAction = std::variant<SendBytes, RunStore, LinkEvent, WakeLink, CloseLink>;

@@ -11,7 +11,8 @@
 namespace countersign::sqlite {
 namespace {
 
-constexpr int rewriting_piece = 256 << 10;
+/// SQLite's files take less than 128 KiB at a time.
+constexpr int rewriting_piece = 64 << 10;
 
 }  // namespace
 

@@ -32,18 +32,13 @@ Result<void> recover(const std::string& path, const OpenOptions& options) {
     OpenOptions fresh = options;
     fresh.create = false;
     fresh.health = std::make_shared<Health>();
-    Result<Checkpoint> done = Checkpoint{};
+    Result<void> done;
     if (auto database = Database::open(path, fresh)) {
-        const auto written = database->rewrite_log();
-        done = written ? database->checkpoint(CheckpointMode::truncate) : written.error();
+        done = database->rewrite_log();
     } else {
         done = database.error();
     }
-    if (!done && done.error() == errc::busy) return done.error();
-    if (done && !done->complete) {
-        return Error(errc::busy,
-                     "another process still reads " + path + ": recovery waits for it; try again");
-    }
+    if (!done && (done.error() == errc::busy || done.error() == errc::disk_full)) return done;
     const std::lock_guard guard(health.mutex_);
     if (!done) {
         health.why_ = "recovery of " + path + " after a failed sync failed too (" +

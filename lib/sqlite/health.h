@@ -40,13 +40,12 @@ class Health {
 };
 
 /// Makes sure of what the disk holds after a sync failed: a new handle writes the write-ahead log
-/// over itself, then its pages into the file (`wal_checkpoint(TRUNCATE)`), and `options.health` is
-/// sound again. In this order, a power cut between leaves either the log whole or the file alone.
-/// The caller holds the directory's write lock and has closed every other handle. Whether the write
-/// whose sync failed took effect is to be read from the database afterwards. Nothing to do:
-/// success. Errors: errc::busy (handles are open here, or another process still reads: call again),
-/// errc::outcome_unknown (it failed too: stopped for good; open the store anew once the disk is
-/// well).
+/// over itself (`Database::rewrite_log`), and `options.health` is sound again. What a checkpoint
+/// could not sync is in that log still. The caller holds the directory's write lock and has closed
+/// every other handle. Whether the write whose sync failed took effect is to be read from the
+/// database afterwards. Nothing to do: success. Errors: errc::busy (handles are open here),
+/// errc::disk_full (call again); errc::outcome_unknown (it failed too: stopped for good; open the
+/// store anew once the disk is well).
 Result<void> recover(const std::string& path, const OpenOptions& options);
 
 }  // namespace countersign::sqlite

@@ -5,24 +5,14 @@
 #include <cstdlib>
 #include <string>
 
+#include "acceptance/other_command.h"
 #include "sealing/argon2.h"
 
 using namespace countersign;
+using namespace countersign::testing;
 using sealing::Argon2Cost;
 
 namespace {
-
-constexpr int skipped = 77;
-
-std::string output_of(const std::string& command) {
-    std::string output;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    if (!pipe) return output;
-    for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) {
-        if (c != '\n') output += static_cast<char>(c);
-    }
-    return ::pclose(pipe) == 0 ? output : std::string();
-}
 
 /// What the command makes of it. The password and salt hold nothing that a shell would change.
 std::string theirs(const std::string& password,

@@ -10,23 +10,13 @@
 
 #include "countersign/store.h"
 
+#include "acceptance/other_command.h"
 #include "accounts/totp.h"
 
 using namespace countersign;
+using namespace countersign::testing;
 
 namespace {
-
-constexpr int skipped = 77;
-
-std::string output_of(const std::string& command) {
-    std::string output;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    if (!pipe) return output;
-    for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) {
-        if (c != '\n') output += static_cast<char>(c);
-    }
-    return ::pclose(pipe) == 0 ? output : std::string();
-}
 
 std::string parameter(const std::string& uri, const std::string& name) {
     const auto at = uri.find(name + "=");

@@ -243,27 +243,6 @@ struct State {
     friend bool operator==(const State&, const State&) = default;
 };
 
-void check_closed(const Error& reason) {
-    if (reason.detail().starts_with("the peer said goodbye")) return;
-    require_documented(reason,
-                       {errc::malformed,
-                        errc::too_large,
-                        errc::bad_signature,
-                        errc::chain_gap,
-                        errc::fork,
-                        errc::digest_mismatch,
-                        errc::wrong_epoch,
-                        errc::not_a_member,
-                        errc::wrong_pool,
-                        errc::clone_suspected,
-                        errc::invalid_invitation,
-                        errc::limit_reached,
-                        errc::overloaded,
-                        errc::handshake_failed,
-                        errc::unsupported_version,
-                        errc::link_closed});
-}
-
 void run(BytesView input) {
     Input from(input);
     const auto role = static_cast<Role>(from.number<std::uint8_t>() % last);
@@ -277,7 +256,7 @@ void run(BytesView input) {
         const State before(store);
         peer.send_frame(frame);
         if (!peer.closed) continue;
-        check_closed(peer.closed->reason);
+        require_link_error(peer.closed->reason);
         require(State(store) == before, "what ends a link changes nothing");
         break;
     }

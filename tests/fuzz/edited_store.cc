@@ -90,6 +90,16 @@ void check_refused(const Result<Value>& result, std::initializer_list<errc> docu
     if (!result) require_documented(result.error(), documented);
 }
 
+constexpr std::initializer_list<errc> errors_of_batches = {errc::chain_gap,
+                                                           errc::fork,
+                                                           errc::wrong_epoch,
+                                                           errc::bad_signature,
+                                                           errc::wrong_pool,
+                                                           errc::malformed,
+                                                           errc::too_large,
+                                                           errc::unsupported_version,
+                                                           errc::digest_mismatch};
+
 void carry_batches(Input& from) {
     auto& all = sites();
     auto given = all.run;
@@ -98,16 +108,7 @@ void carry_batches(Input& from) {
         if (given.empty()) return;
         edit_batch(given[from.number<std::uint8_t>() % given.size()], from);
     } while (!from.empty());
-    check_refused(all.replica()->accept(given),
-                  {errc::chain_gap,
-                   errc::fork,
-                   errc::wrong_epoch,
-                   errc::bad_signature,
-                   errc::wrong_pool,
-                   errc::malformed,
-                   errc::too_large,
-                   errc::unsupported_version,
-                   errc::digest_mismatch});
+    check_refused(all.replica()->accept(given), errors_of_batches);
 }
 
 void carry_pages(Input& from) {
@@ -127,16 +128,7 @@ void carry_pages(Input& from) {
     if (!staged) return;
     auto last_batch = all.run.back();
     if (!is_edited) edit_batch(last_batch, from);
-    check_refused(replica->replay(std::vector{last_batch}),
-                  {errc::chain_gap,
-                   errc::fork,
-                   errc::wrong_epoch,
-                   errc::bad_signature,
-                   errc::wrong_pool,
-                   errc::malformed,
-                   errc::too_large,
-                   errc::unsupported_version,
-                   errc::digest_mismatch});
+    check_refused(replica->replay(std::vector{last_batch}), errors_of_batches);
 }
 
 void carry_request(Input& from) {

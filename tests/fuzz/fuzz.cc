@@ -41,6 +41,28 @@ void require_documented(const Error& error, std::initializer_list<errc> document
     std::abort();
 }
 
+void require_link_error(const Error& reason) {
+    // The peer's word, whatever it is.
+    if (reason.detail().starts_with("the peer said goodbye")) return;
+    require_documented(reason,
+                       {errc::malformed,
+                        errc::too_large,
+                        errc::bad_signature,
+                        errc::chain_gap,
+                        errc::fork,
+                        errc::digest_mismatch,
+                        errc::wrong_epoch,
+                        errc::not_a_member,
+                        errc::wrong_pool,
+                        errc::clone_suspected,
+                        errc::invalid_invitation,
+                        errc::limit_reached,
+                        errc::overloaded,
+                        errc::handshake_failed,
+                        errc::unsupported_version,
+                        errc::link_closed});
+}
+
 BytesView Input::bytes(std::size_t size) {
     const auto taken = rest_.first(std::min(size, rest_.size()));
     rest_ = rest_.subspan(taken.size());

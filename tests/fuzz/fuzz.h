@@ -34,6 +34,8 @@ const Target* find_target(std::string_view name);
 void require(bool holds, const char* what);
 /// That an error is among those that its function documents.
 void require_documented(const Error& error, std::initializer_list<errc> documented);
+/// That a link ended for one of the reasons that links have.
+void require_link_error(const Error& reason);
 
 /// Takes a fuzzer's input apart from the front. Past its end there are zeros, or nothing.
 class Input {

@@ -44,25 +44,7 @@ void run(BytesView input) {
     while (!from.empty() && !peer.closed) {
         peer.send_frame(from.bytes(from.number<std::uint16_t>()));
     }
-    if (peer.closed && !peer.closed->reason.detail().starts_with("the peer said goodbye")) {
-        require_documented(peer.closed->reason,
-                           {errc::malformed,
-                            errc::too_large,
-                            errc::bad_signature,
-                            errc::chain_gap,
-                            errc::fork,
-                            errc::digest_mismatch,
-                            errc::wrong_epoch,
-                            errc::not_a_member,
-                            errc::wrong_pool,
-                            errc::clone_suspected,
-                            errc::invalid_invitation,
-                            errc::limit_reached,
-                            errc::overloaded,
-                            errc::handshake_failed,
-                            errc::unsupported_version,
-                            errc::link_closed});
-    }
+    if (peer.closed) require_link_error(peer.closed->reason);
     if (at_primary) {
         require(begins_with(pool.hq->log(), honest) && begins_with(honest, pool.hq->log()),
                 "nobody writes a primary's log");

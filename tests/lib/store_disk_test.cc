@@ -117,7 +117,7 @@ TEST_CASE("store: a sync fails: the outcome is unknown, the next call finds out,
         place.vfs.heal();
         CHECK(place.store->users().find("alice"));
         // Nothing is read for an answer until it is certain what the disk holds.
-        CHECK(place.vfs.calls(io_sync, "store.db") == 1);
+        CHECK(place.vfs.calls(io_sync, "store.db-wal") == 1);
         CHECK(place.events.heard(Event::Kind::disk_failed));
     }
     SUBCASE("an attempt") {}

@@ -333,8 +333,8 @@ Result<void> Conversation::on(wire::Removed&& removed) {
     give_up_at_ = now_.monotonic + options_.greeting_deadline;
     agenda_.run(
         [store = store_, batch = std::move(removed.batch)] { return store->removed_by(batch); },
-        [this] {
-            agenda_.tell({.kind = LinkEvent::Kind::removed, .peer = terms_.peer.node});
+        [this, seq = removed.batch ? removed.batch->seq : LogSeq{}] {
+            agenda_.tell({.kind = LinkEvent::Kind::removed, .peer = terms_.peer.node, .seq = seq});
             agenda_.close(Error(errc::not_a_member, "this node was removed from its pool"), false);
         });
     return {};

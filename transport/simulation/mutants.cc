@@ -71,7 +71,7 @@ constexpr Planted catalogue[] = {
     {Mutant::keep_deleted,
      {"keep_deleted",
       "one_digest",
-      "agreement,replay,answers",
+      "agreement,replay",
       "who was erased while a copy was under way stays in it, and the proof is not asked for"}},
     {Mutant::check_then_count,
      {"check_then_count",

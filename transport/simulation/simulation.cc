@@ -67,18 +67,14 @@ Result<Site*> Simulation::create_pool(std::string name) {
 
 Result<Site*> Simulation::add_site(std::string name, Capability may) {
     if (world_->find(name)) return Error(errc::already_exists, "there is a site called " + name);
-    const auto primary = std::ranges::find_if(world_->sites, [](const auto& site) {
-        if (!site->is_running()) return false;
-        const auto status = site->store().status();
-        return status && status->is_primary;
-    });
-    if (primary == world_->sites.end()) {
+    Site* const primary = world_->primary();
+    if (!primary) {
         return Error(errc::primary_unreachable, "no site is primary and runs, to invite " + name);
     }
-    auto invitation = (*primary)->store().nodes().invite({
+    auto invitation = primary->store().nodes().invite({
         .name = name,
         .may = may,
-        .addresses = {(*primary)->address()},
+        .addresses = {primary->address()},
     });
     if (!invitation) return invitation.error();
     auto site = world_->add(name, "machine of " + name);
@@ -198,10 +194,17 @@ bool Simulation::run_until(const std::function<bool()>& done, milliseconds at_mo
 bool Simulation::settle(milliseconds at_most) {
     const auto settled = [&] {
         std::optional<Status> first;
+        Site* const primary = world_->primary();
+        const auto members = primary ? primary->store().nodes().list()
+                                     : Result<std::vector<NodeInfo>>(errc::primary_unreachable);
         for (const auto& site : world_->sites) {
             if (!site->is_running() || site->store().stage() == Stage::removed) continue;
             auto status = site->store().status();
             if (!status || status->stage != Stage::ready) return false;
+            // One that was removed goes on where retention has let go of the proof.
+            if (members &&
+                std::ranges::find(*members, status->node, &NodeInfo::id) == members->end())
+                continue;
             if (!first)
                 first = std::move(*status);
             else if (status->seq != first->seq || status->digest != first->digest)

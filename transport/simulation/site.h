@@ -48,6 +48,7 @@ class Site::Impl final : public StationGround {
     void after(Instant::duration time, Schedule::Task task) override;
     void run_blocking(std::function<void()> task) override;
     void note(std::string what) override { world.note(name, what); }
+    void on_removed() override { knows_its_removal = true; }
 
     /// Of the running process; empty where it keeps no links.
     std::vector<LinkStatus> link_statuses() const {
@@ -65,6 +66,7 @@ class Site::Impl final : public StationGround {
     std::optional<Store> store;
     std::optional<Error> failure;
     bool key_provider_is_away = false;
+    bool knows_its_removal = false;
     std::vector<Event> events;
 
   private:

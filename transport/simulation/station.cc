@@ -156,6 +156,8 @@ void Station::drain(const std::shared_ptr<Line>& line) {
 void Station::on_link_event(Line& line, const LinkEvent& event) {
     ground_.note(std::string("link ") + countersign::name(event.kind));
     if (event.kind == LinkEvent::Kind::joined) contacts_changed_ = true;
+    const bool is_proved = event.seq != LogSeq{};
+    if (event.kind == LinkEvent::Kind::removed && is_proved) ground_.on_removed();
     if (event.kind != LinkEvent::Kind::connected) return;
     line.node = event.peer;
     line.connected = true;

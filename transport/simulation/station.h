@@ -25,6 +25,8 @@ class StationGround {
     /// For tasks that may block.
     virtual void run_blocking(std::function<void()> task) = 0;
     virtual void note(std::string what) = 0;
+    /// This node has been shown the batch that removed it.
+    virtual void on_removed() = 0;
 
   protected:
     ~StationGround() = default;

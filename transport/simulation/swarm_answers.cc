@@ -41,15 +41,17 @@ void SwarmRun::judge(std::size_t site, const Attempt& attempt, const Result<Sign
     Guesses* const guesses = attempt.key ? &at.guesses[*attempt.key] : nullptr;
     if (guesses && guesses->in_flight > 0) --guesses->in_flight;
     if (at.is_clone || ended()) return;
+    const auto found = std::ranges::find(
+        users_, attempt.login, [](const auto& user) { return std::string_view(user->login); });
     if (!result) {
         if (guesses) guesses->lose(attempt.password == attempt.key->second);
-        check("answers", may_fail(result.error().code()), [&] {
+        const bool is_gone = result.error() == errc::not_found && found != users_.end() &&
+                             ((*found)->unsure || (*found)->newest().erased);
+        check("answers", is_gone || may_fail(result.error().code()), [&] {
             return at.site->name() + " cannot decide an attempt: " + result.error().message();
         });
         return;
     }
-    const auto found = std::ranges::find(
-        users_, attempt.login, [](const auto& user) { return std::string_view(user->login); });
     if (found == users_.end() || (*found)->unsure) {
         if (guesses) guesses->lose(true);
         return;

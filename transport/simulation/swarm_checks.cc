@@ -54,11 +54,6 @@ void SwarmRun::check_heads() {
             return known.site->name() + " went back from batch " +
                    std::to_string(value(known.head)) + " to " + std::to_string(value(head.seq));
         });
-        if (known.removed_at != LogSeq{} && head.seq >= known.removed_at && status) {
-            check("removed", status->stage == Stage::removed, [&] {
-                return known.site->name() + " holds the batch that removed it, and goes on";
-            });
-        }
         known.head = head.seq;
         if (!status || status->seq != head.seq || status->stage != Stage::ready) continue;
         const auto [digest, is_first] = digests_.try_emplace(head.seq, status->digest);
@@ -83,6 +78,18 @@ void SwarmRun::check_acks() {
         check("durable", head >= known.acked, [&] {
             return known.site->name() + " holds batch " + std::to_string(value(head)) +
                    ", and had said to hold " + std::to_string(value(known.acked));
+        });
+    }
+}
+
+/// That a node which was shown its removal has stopped, and stays so.
+void SwarmRun::check_removed() {
+    for (auto& known : known_) {
+        if (!inside(known).knows_its_removal || !known.site->is_running()) continue;
+        const auto status = known.site->store().status();
+        inside(known).notice_power();
+        check("removed", !status || status->stage == Stage::removed, [&] {
+            return known.site->name() + " was shown that it is removed, and goes on";
         });
     }
 }

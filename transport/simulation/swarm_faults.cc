@@ -11,6 +11,7 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 constexpr int parallel_guesses = 100;
+constexpr int guesses_at_restored = 3;
 constexpr int flood = 300;
 constexpr int uses_during_copy = 40;
 
@@ -133,6 +134,9 @@ void SwarmRun::go_back(Fault fault) {
     }
     forget_guesses(*known, fault == Fault::replica_restored);
     start_later(*known);
+    after(seconds{20}, [this, index = static_cast<std::size_t>(known - known_.data())] {
+        guess(index, some_user(), guesses_at_restored);
+    });
 }
 
 /// What an operator does who has to go back: lets everything arrive that was sent, and puts the
@@ -161,6 +165,8 @@ void SwarmRun::restore_primary() {
 void SwarmRun::forget_guesses(Known& known, bool is_noticed) {
     known.was_restored = true;
     known.head = {};
+    // What the machine itself cannot notice, it cannot make up for.
+    if (!is_noticed) known.last_steps.clear();
     for (auto& [key, guesses] : known.guesses) {
         guesses.refused = 0;
         guesses.seen = 0;
@@ -214,10 +220,7 @@ void SwarmRun::lose_member(Fault fault) {
     }
     fire(fault);
     known->is_member = false;
-    if (fault == Fault::node_removed) {
-        known->removed_at = *removed;
-        return;
-    }
+    if (fault == Fault::node_removed) return;
     // Others go on while the new machine copies.
     for (int i = 0; i < uses_during_copy; ++i) {
         after(milliseconds{draw_.between(0, 5'000)}, [this] {
@@ -350,24 +353,25 @@ void SwarmRun::do_load(Fault fault) {
     }
 }
 
+void SwarmRun::guess(std::size_t site, KnownUser* user, int times) {
+    if (!known_[site].is_member || !user || user->states.empty()) return;
+    for (int i = 0; i < times && known_[site].site->is_running(); ++i) {
+        sign_in(known_[site], *user, fresh_password(), std::nullopt);
+    }
+}
+
 /// And somebody who hopes that a restart ends the lock.
 void SwarmRun::guess_in_parallel(Known& known) {
     KnownUser* const user = some_user();
     if (!user || user->states.empty()) return;
-    for (int i = 0; i < parallel_guesses && known.site->is_running(); ++i) {
-        sign_in(known, *user, fresh_password(), std::nullopt);
-    }
-    if (!draw_.chance(0.3)) return;
     const auto index = static_cast<std::size_t>(&known - known_.data());
+    guess(index, user, parallel_guesses);
+    if (!draw_.chance(0.3)) return;
     after(seconds{2}, [this, index] {
         known_[index].site->stop();
         start(*known_[index].site);
     });
-    after(seconds{4}, [this, index, user] {
-        if (known_[index].site->is_running()) {
-            sign_in(known_[index], *user, fresh_password(), std::nullopt);
-        }
-    });
+    after(seconds{4}, [this, index, user] { guess(index, user, 1); });
 }
 
 /// What a relay could do that is no member or lies: hands a replica the batch that follows its

@@ -78,6 +78,7 @@ SwarmReport SwarmRun::run() {
             simulation_.run(milliseconds{draw_.between(1, 2 * mean)});
             check_heads();
             if (!ended()) check_acks();
+            if (!ended()) check_removed();
             if (!ended()) act();
         }
         if (!ended()) leave_in_peace();

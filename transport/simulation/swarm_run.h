@@ -34,7 +34,6 @@ class SwarmRun {
         bool was_restored = false;
         LogSeq head{};                    // as last seen
         LogSeq acked{};                   // the most that it has told the primary to hold
-        LogSeq removed_at{};              // the batch that removed it
         std::optional<NodeId> leaving{};  // its removal failed, and may have happened
         std::map<std::pair<std::string, std::string>, Guesses> guesses;  // by login and password
         std::map<std::string, std::uint64_t> last_steps;  // of codes accepted, by login
@@ -115,6 +114,7 @@ class SwarmRun {
     void heal();
     void move_clock(Fault fault);
     void do_load(Fault fault);
+    void guess(std::size_t site, KnownUser* user, int times);
     void guess_in_parallel(Known& known);
     void tamper();
     void restore_primary();
@@ -131,6 +131,7 @@ class SwarmRun {
     // swarm_checks: what must hold.
     void check_heads();
     void check_acks();
+    void check_removed();
     void check_newcomers();
     void check_counts(Known& known);
     void check_age(Known& known);

@@ -26,6 +26,15 @@ Site* World::find(std::string_view name) {
     return found == sites.end() ? nullptr : found->get();
 }
 
+Site* World::primary() {
+    const auto found = std::ranges::find_if(sites, [](const auto& site) {
+        if (!site->is_running()) return false;
+        const auto status = site->store().status();
+        return status && status->is_primary;
+    });
+    return found == sites.end() ? nullptr : found->get();
+}
+
 Result<Site*> World::add(std::string name, const std::string& machine_id) {
     if (find(name)) return Error(errc::already_exists, "there is a site called " + name);
     const bool fits = !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {

@@ -27,6 +27,8 @@ class World {
         trace.note(schedule.now(), site, what);
     }
     Site* find(std::string_view name);
+    /// The site that runs and is primary; null: none.
+    Site* primary();
     /// Makes the machine; nothing runs on it yet. Errors: errc::already_exists,
     /// errc::invalid_argument.
     Result<Site*> add(std::string name, const std::string& machine_id);
