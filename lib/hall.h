@@ -151,6 +151,7 @@ class Hall {
     Result<Log::Exact> exact_batch(LogSeq seq);
     Result<LogVerification> verify_log();
     Result<Compaction> compact_log();
+    Result<void> drop_copies();
     Result<Status> status();
 
     // hall_due

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "countersign/mutants.h"
@@ -137,6 +138,19 @@ LogSeq Hall::needed_by_none(const PoolView& pool, LogSeq head, LogSeq oldest) {
     return last;
 }
 
+/// Those begun here, and those replaced, may hold what was erased since. Under the write lock.
+Result<void> Hall::drop_copies() {
+    auto transaction = sqlite::Transaction::begin(writing_->database);
+    if (!transaction) return transaction.error();
+    auto& staging = writing_->staging;
+    if (auto done = staging.discard(writing_->database); !done) return done;
+    const auto dropped = staging.drop_old(std::numeric_limits<std::int64_t>::max());
+    if (!dropped) return dropped.error();
+    if (auto done = transaction->commit(); !done) return done;
+    has_replaced_ = false;
+    return {};
+}
+
 Result<Compaction> Hall::compact_log() {
     if (auto there = require_log(); !there) return there.error();
     auto behind = replication_->members_behind(*view(), replication_->head().seq);
@@ -146,6 +160,7 @@ Result<Compaction> Hall::compact_log() {
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
     if (auto ready = recover_if_suspect(); !ready) return ready.error();
+    if (auto done = drop_copies(); !done) return done.error();
     if (auto done = writing_->database.vacuum(); !done) return done.error();
     const auto checkpoint = writing_->database.checkpoint(is_planted(Mutant::keep_wal)
                                                               ? sqlite::CheckpointMode::passive

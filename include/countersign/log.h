@@ -56,11 +56,12 @@ class Log {
     /// Recomputes chain, signatures and digest from scratch over one snapshot, while writers go on.
     /// About 50 µs a batch and 3 µs a record. Errors name what is wrong and where.
     Result<LogVerification> verify();
-    /// Lets go of all batches but the last and those of copies under way, writes the database file
-    /// anew and empties its WAL: with it goes the ciphertext of what was erased. Writers wait
-    /// meanwhile, about a second for 100,000 users; memory, and room on the disk, of about 650
-    /// bytes a user are needed until it is done. Errors: errc::busy when a reader would not let the
-    /// WAL be emptied for 5 s, errc::disk_full, errc::out_of_memory.
+    /// Lets go of all batches but the last and those of copies that are fed, gives up a copy that
+    /// is received, writes the database file anew and empties its WAL: with it goes the ciphertext
+    /// of what was erased. Writers wait meanwhile, about a second for 100,000 users; memory, and
+    /// room on the disk, of about 650 bytes a user are needed until it is done. Errors: errc::busy
+    /// when a reader would not let the WAL be emptied for 5 s, errc::disk_full,
+    /// errc::out_of_memory.
     Result<Compaction> compact();
 
   private:

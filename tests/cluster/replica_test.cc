@@ -1,3 +1,6 @@
+#include <fstream>
+#include <iterator>
+
 #include <doctest/doctest.h>
 
 #include "cluster/linked_sites.h"
@@ -173,6 +176,28 @@ TEST_CASE("cluster: the log goes on past a copy that another link feeds: the cop
     CHECK(sign_in(*sites.branch.store, "carol").verdict == Verdict::accepted);
     add_user(*sites.hq.store, "dave");
     link.run();
+    CHECK(in_step(sites.hq, sites.branch));
+}
+
+TEST_CASE("cluster: compaction: what a copy that was begun holds of the erased goes, too") {
+    HqAndBranch sites;
+    const auto branch = sites.branch.store->links().store();
+    SiteLink link(sites.branch, sites.hq);
+    link.run();
+    REQUIRE(branch->begin_copy());
+    REQUIRE(branch->stage(*sites.hq.store->links().store()->read_page({}, 1 << 20)));
+    REQUIRE(sites.hq.store->users().erase(sites.alice));
+    add_user(*sites.hq.store, "carol");
+    link.run();
+    CHECK(sites.branch.place.ask("SELECT count(*) FROM staged_record") > 0);
+    REQUIRE(sites.branch.store->log().compact());
+    CHECK(branch->copy_state()->stage == CopyState::Stage::none);
+    const std::string database = sites.branch.place.database();
+    std::ifstream file(database, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    const std::string id(reinterpret_cast<const char*>(sites.alice.bytes.data()), 16);
+    CHECK(bytes.size() > 10'000);
+    CHECK(bytes.find(id) == std::string::npos);
     CHECK(in_step(sites.hq, sites.branch));
 }
 
