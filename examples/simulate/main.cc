@@ -3,8 +3,11 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
+#include <future>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "countersign/swarm.h"
@@ -22,10 +25,12 @@ struct Arguments {
     std::uint64_t first_seed = 1;
     std::uint64_t seeds = 1;
     std::uint64_t seconds = 0;
+    std::size_t jobs = 1;
     bool list = false;
     bool twice = false;
     bool all_faults = false;
     bool until_found = false;
+    bool traces = false;
     std::size_t trace = 40;
     sim::SwarmOptions swarm;
 };
@@ -151,13 +156,36 @@ bool repeats(const Arguments& arguments, const sim::SwarmReport& first) {
     return false;
 }
 
+/// The runs of all seeds, several at a time, in the order of the seeds.
+class Runs {
+  public:
+    explicit Runs(const Arguments& arguments) : arguments_(arguments) {}
+
+    cs::Result<sim::SwarmReport> next() {
+        while (begun_ < arguments_.seeds && running_.size() < arguments_.jobs) {
+            auto options = arguments_.swarm;
+            options.seed = arguments_.first_seed + begun_++;
+            running_.push_back(std::async(
+                std::launch::async, [options = std::move(options)] { return run_swarm(options); }));
+        }
+        auto report = running_.front().get();
+        running_.pop_front();
+        return report;
+    }
+
+  private:
+    const Arguments& arguments_;
+    std::uint64_t begun_ = 0;
+    std::deque<std::future<cs::Result<sim::SwarmReport>>> running_;
+};
+
 int run(Arguments arguments) {
     arguments.swarm.length = std::chrono::seconds(arguments.seconds);
     Totals totals;
+    Runs runs(arguments);
     bool repeated = true;
     for (std::uint64_t i = 0; i < arguments.seeds; ++i) {
-        arguments.swarm.seed = arguments.first_seed + i;
-        const auto report = sim::run_swarm(arguments.swarm);
+        const auto report = runs.next();
         if (!report) {
             std::fprintf(stderr, "countersign-simulate: %s\n", report.error().message().c_str());
             return usage;
@@ -174,7 +202,7 @@ int run(Arguments arguments) {
         } else if (arguments.seeds == 1) {
             std::printf("drawn: %s\n", report->drawn.c_str());
         }
-        if (arguments.seeds == 1 || arguments.twice) {
+        if (arguments.seeds == 1 || arguments.twice || arguments.traces) {
             std::printf("seed %llu trace %016llx\n",
                         static_cast<unsigned long long>(report->seed),
                         static_cast<unsigned long long>(report->trace_hash));
@@ -196,6 +224,9 @@ int main(int count, char** words) {
     app.add_option("--seeds", arguments.seeds, "How many seeds, one run each")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
         ->capture_default_str();
+    app.add_option("--jobs", arguments.jobs, "How many runs at a time")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{256}))
+        ->capture_default_str();
     app.add_option("--sites", arguments.swarm.sites, "3 to 9; otherwise drawn");
     app.add_option("--length",
                    arguments.seconds,
@@ -211,6 +242,7 @@ int main(int count, char** words) {
     app.add_flag("--all-faults",
                  arguments.all_faults,
                  "Fail when a fault never happened or an invariant was never looked at");
+    app.add_flag("--traces", arguments.traces, "Print each run's trace as one number");
     app.add_flag("--until-found", arguments.until_found, "Stop at the first violation");
     app.add_flag("--list", arguments.list, "Name all faults, invariants and planted bugs");
     try {

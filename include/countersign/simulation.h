@@ -98,6 +98,10 @@ class Site {
     Result<void> restore(const Backup& backup);
     /// The same blocks as they were, in the same files: what the machine itself cannot notice.
     Result<void> roll_back(const Backup& backup);
+    /// Flips a bit in one of the users' records, as a disk does that rots: the one in place
+    /// `which`, modulo their number. Only while nothing runs. Errors: errc::busy, errc::not_found
+    /// (there is no record, or no store).
+    Result<void> damage_record(std::uint64_t which);
     /// No file is left. Only while nothing runs.
     Result<void> erase_disk();
     /// Bytes that fit on the disk in all; 0: any number.

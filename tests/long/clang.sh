@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds everything with clang-19, warnings being errors, and runs the short tests:
-# clang.sh SOURCE BUILD
+# Builds everything with clang-19, warnings being errors, and runs the short tests; seeds of the
+# simulator go the same way there as in the other compiler's SIMULATE: clang.sh SOURCE BUILD SIMULATE
 set -euo pipefail
 meson=/usr/bin/meson
 [ -x "$meson" ] || meson=meson
@@ -10,3 +10,8 @@ if [ ! -f "$2/build.ninja" ]; then
 fi
 "$meson" compile -C "$2"
 "$meson" test -C "$2" --no-rebuild --no-suite packaging --print-errorlogs
+
+traces() {
+    "$1" --seeds 12 --jobs "$(nproc)" --traces | grep '^seed .* trace '
+}
+diff <(traces "$3") <(traces "$2/examples/simulate/countersign-simulate")

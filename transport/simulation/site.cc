@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "simulation/record_rot.h"
+
 namespace countersign::simulation {
 namespace {
 
@@ -62,6 +64,7 @@ Site::Impl::Impl(World& of, std::string given, const std::string& machine_id)
       address(name + ":7700"),
       machine(of.schedule, of.true_start, machine_id, of.draw.fork("machine " + name)),
       place(of.network.add_machine(address)),
+      task_time(of.options.task_time),
       draw_(of.draw.fork(name)),
       key_provider_(key_service(key_provider_is_away)) {
     machine.disk().watch([&trace = of.trace](const DiskEvent& call) {
@@ -240,6 +243,15 @@ Result<void> Site::Impl::put_back(const Backup& backup, bool same_files) {
     return {};
 }
 
+Result<void> Site::Impl::damage_record(std::uint64_t which) {
+    const auto process = machine.start_process();
+    auto damaged =
+        rot_record(process->sqlite_vfs(), std::string(store_directory) + "/store.db", which);
+    process->end();
+    if (damaged) note("a record rots");
+    return damaged;
+}
+
 // Steps.
 
 void Site::Impl::after(Instant::duration time, Schedule::Task task) {
@@ -256,7 +268,7 @@ void Site::Impl::after(Instant::duration time, Schedule::Task task) {
 void Site::Impl::run_blocking(std::function<void()> task) {
     if (!takes_tasks_) return;
     tasks_.push_back(std::move(task));
-    after(world.options.task_time, [this] {
+    after(task_time, [this] {
         if (tasks_.empty()) return;
         const auto next = std::move(tasks_.front());
         tasks_.pop_front();

@@ -38,6 +38,7 @@ class Site::Impl final : public StationGround {
     void sign_in(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
     /// Errors: errc::busy (the process runs), errc::invalid_argument (no backup).
     Result<void> put_back(const Backup& backup, bool same_files);
+    Result<void> damage_record(std::uint64_t which);
     /// Errors: errc::busy.
     Result<void> require_stopped() const;
     /// A clone's directory opens with the keys of the original's customer.
@@ -67,6 +68,7 @@ class Site::Impl final : public StationGround {
     std::optional<Error> failure;
     bool key_provider_is_away = false;
     bool knows_its_removal = false;
+    milliseconds task_time;  ///< until a task that may block has run
     std::vector<Event> events;
 
   private:

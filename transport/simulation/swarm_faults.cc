@@ -96,6 +96,13 @@ void SwarmRun::fail_disk(Fault fault) {
         after(milliseconds{draw_.between(500, 20'000)}, [&site] { site.limit_disk(0); });
         return;
     }
+    if (fault == Fault::disk_slow) {
+        fire(fault);
+        inside(*known).task_time = milliseconds{draw_.between(50, 2'000)};
+        after(seconds{draw_.between(2, 30)},
+              [this, &site] { site.impl_->task_time = plan_.task_time; });
+        return;
+    }
     const bool is_sync = fault == Fault::sync_fails_once;
     disk.plan({.calls = is_sync ? disk_sync : disk_read | disk_write,
                .path_suffix = {},
@@ -116,6 +123,14 @@ void SwarmRun::go_back(Fault fault) {
     // A primary that has gone back itself gets what it lacks from the others.
     if (!known || branch_.empty() || primary().head < branch_.rbegin()->first) return;
     Site& site = *known->site;
+    if (fault == Fault::record_rotted) {
+        site.stop();
+        if (site.damage_record(draw_.below(1'000))) {
+            fire(fault);
+            known->has_rotted = true;
+        }
+        return start_later(*known);
+    }
     if (fault == Fault::wal_lost) {
         fire(fault);
         site.kill();
@@ -165,12 +180,12 @@ void SwarmRun::restore_primary() {
 void SwarmRun::forget_guesses(Known& known, bool is_noticed) {
     known.was_restored = true;
     known.head = {};
-    // What the machine itself cannot notice, it cannot make up for.
-    if (!is_noticed) known.last_steps.clear();
     for (auto& [key, guesses] : known.guesses) {
         guesses.refused = 0;
         guesses.seen = 0;
         ++guesses.renewals;
+        // The disk may be of a time before an earlier restoring, which nothing there tells of.
+        if (!is_noticed) guesses.is_cut = false;
     }
     // Until the members say so it takes codes again that it took after the snapshot.
     if (!is_noticed) known.last_steps.clear();
@@ -191,7 +206,7 @@ void SwarmRun::start_clone() {
     if (!clone) return;
     fire(Fault::clone_started);
     known->was_restored = true;
-    known_.push_back({.site = *clone, .is_clone = true});
+    known_.push_back({.site = *clone, .is_clone = true, .has_rotted = known->has_rotted});
     after(seconds{draw_.between(5, 60)}, [site = *clone] { site->stop(); });
 }
 

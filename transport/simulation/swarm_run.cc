@@ -152,6 +152,7 @@ void SwarmRun::leave_in_peace() {
         inside(known).machine.disk().heal();
         inside(known).machine.set_wall_clock_right();
         inside(known).key_provider_is_away = false;
+        inside(known).task_time = plan_.task_time;
         site.limit_disk(0);
         if (known.is_clone) {
             site.stop();

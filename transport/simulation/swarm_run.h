@@ -32,6 +32,7 @@ class SwarmRun {
         bool is_member = true;  // of the pool, with all that it stored still there
         bool is_clone = false;
         bool was_restored = false;
+        bool has_rotted = false;          // a record of its, or of its backup's
         LogSeq head{};                    // as last seen
         LogSeq acked{};                   // the most that it has told the primary to hold
         std::optional<NodeId> leaving{};  // its removal failed, and may have happened

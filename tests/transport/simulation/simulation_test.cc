@@ -224,6 +224,23 @@ TEST_CASE("simulation: the same seed: the same run, to the byte; another: anothe
     CHECK(run(7) != run(8));
 }
 
+TEST_CASE("simulation: a replica's record rots: found, refused, and mended by the other site") {
+    PoolOf pool({"hq", "berlin"});
+    auto& berlin = pool.at("berlin");
+    CHECK(berlin.damage_record(0).error() == errc::busy);
+    berlin.stop();
+    REQUIRE(berlin.damage_record(0));
+    berlin.start();
+    CHECK_FALSE(berlin.store().log().verify());
+    CHECK_FALSE(berlin.store().status()->damage.empty());
+    REQUIRE(pool.world.run_until([&] { return berlin.store().status()->damage.empty(); }, 2min));
+    CHECK(berlin.store().log().verify());
+    CHECK(pool.sign_in("berlin") == Verdict::accepted);
+    berlin.stop();
+    REQUIRE(berlin.erase_disk());
+    CHECK(berlin.damage_record(0).error() == errc::not_found);
+}
+
 TEST_CASE("simulation: what does not exist, or cannot be: a clear error, nothing changed") {
     PoolOf pool({"hq", "berlin"});
     const auto before = pool.world.trace_hash();
