@@ -28,7 +28,7 @@ struct Genesis {
 
 Result<Genesis> make_genesis(const Options& options, Environment& environment) {
     const auto secrets = new_node_secrets(environment);
-    sealing::Keyring keyring(random_key(environment), random_key(environment));
+    auto keyring = new_keyring(environment);
     constexpr KeyVersion first{1};
     if (auto added = keyring.add(RealmId::default_users, first, random_key(environment)); !added) {
         return added.error();

@@ -53,7 +53,7 @@ Result<std::unique_ptr<Hall>> Hall::join(Options options, const Secret& invitati
 Result<void> Hall::make_joiner(const membership::InvitationText& invitation) {
     Environment& environment = *environment_;
     // The pool's keys come with the admission; until then random ones keep their places.
-    const sealing::Keyring nothing(random_key(environment), random_key(environment));
+    const auto nothing = new_keyring(environment);
     const auto identity = new_identity(invitation.pool,
                                        invitation.root_key,
                                        new_node_secrets(environment),

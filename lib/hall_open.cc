@@ -149,9 +149,14 @@ Result<void> Hall::make_sure_of_log(sqlite::Database& database) {
     const auto owner = database.application_id();
     if (!owner) return owner.error();
     if (*owner != sqlite::store_application_id) return {};  // left as it is
-    const auto written = database.rewrite_log();
-    // On a full disk what is there can still be read, and nobody can add to it.
-    return written || written.error() == errc::disk_full ? Result<void>() : written;
+    const auto on_full_disk = [](const Error& error) {
+        // What is there can still be read, and nobody can add to it.
+        return error == errc::disk_full ? Result<void>() : error;
+    };
+    if (const auto written = database.rewrite_log(); !written) return on_full_disk(written.error());
+    // A checkpoint that was cut short has left the file in need of the log.
+    const auto moved = database.checkpoint(sqlite::CheckpointMode::truncate);
+    return moved || moved.error() == errc::busy ? Result<void>() : on_full_disk(moved.error());
 }
 
 Result<void> Hall::open_files() {

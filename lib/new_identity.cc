@@ -13,6 +13,13 @@ sealing::NodeSecrets new_node_secrets(Environment& environment) {
             .token_seed = random_key(environment)};
 }
 
+sealing::Keyring new_keyring(Environment& environment) {
+    // One after the other: arguments may be evaluated in any order.
+    auto channel_psk = random_key(environment);
+    auto pool_secret = random_key(environment);
+    return {std::move(channel_psk), std::move(pool_secret)};
+}
+
 Result<membership::Identity> new_identity(const PoolId& pool,
                                           const sealing::PublicKey& root_key,
                                           const sealing::NodeSecrets& secrets,

@@ -10,6 +10,7 @@
 namespace countersign {
 
 sealing::NodeSecrets new_node_secrets(Environment& environment);
+sealing::Keyring new_keyring(Environment& environment);
 
 /// Seals `secrets` and `keyring` under a fresh master key, and has the provider wrap that. Errors:
 /// as KeyProvider::wrap.

@@ -331,9 +331,10 @@ void Conversation::usher_out() {
 Result<void> Conversation::on(wire::Removed&& removed) {
     phase_ = Phase::leaving;
     give_up_at_ = now_.monotonic + options_.greeting_deadline;
+    const LogSeq seq = removed.batch ? removed.batch->seq : LogSeq{};
     agenda_.run(
         [store = store_, batch = std::move(removed.batch)] { return store->removed_by(batch); },
-        [this, seq = removed.batch ? removed.batch->seq : LogSeq{}] {
+        [this, seq] {
             agenda_.tell({.kind = LinkEvent::Kind::removed, .peer = terms_.peer.node, .seq = seq});
             agenda_.close(Error(errc::not_a_member, "this node was removed from its pool"), false);
         });

@@ -113,7 +113,8 @@ void Network::send(End end, Bytes bytes) {
         side.beginning.insert(side.beginning.end(), bytes.begin(), bytes.end());
     }
     if (draw_.chance(mischief_.flip)) {
-        bytes[draw_.below(bytes.size())] ^= std::byte(1 << draw_.below(8));
+        auto& bent = bytes[draw_.below(bytes.size())];
+        bent ^= std::byte(1 << draw_.below(8));
         ++happened_.flips;
     }
     std::size_t pieces = 1;

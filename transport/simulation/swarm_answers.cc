@@ -25,7 +25,8 @@ bool contains(std::span<const errc> codes, errc code) {
 bool SwarmRun::may_fail(errc code) const {
     if (contains(always_possible, code)) return true;
     const bool disk_fails = plan_.has(Fault::disk_full) || plan_.has(Fault::io_fails_once) ||
-                            plan_.has(Fault::sync_fails_once);
+                            plan_.has(Fault::sync_fails_once) ||
+                            plan_.has(Fault::power_cut_in_call);
     if (disk_fails && contains(of_the_disk, code)) return true;
     const bool restarts = std::ranges::any_of(plan_.acts, [](Fault fault) {
         return fault <= Fault::process_restarted || fault == Fault::primary_restored;

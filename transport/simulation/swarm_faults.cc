@@ -62,12 +62,14 @@ void SwarmRun::fail_machine(Fault fault) {
         case Fault::power_cut_tears:
             site.cut_power(draw_.chance(0.5) ? Damage::tear_512 : Damage::tear_4096);
             break;
-        case Fault::power_cut_in_call:
-            site.cut_power_at(1 + draw_.below(40), all_damages[draw_.below(5)]);
+        case Fault::power_cut_in_call: {
+            const auto calls = 1 + draw_.below(40);
+            site.cut_power_at(calls, all_damages[draw_.below(5)]);
             // It may take long until so many calls have come.
             after(seconds{20}, [this, &site] { start(site); });
             after(seconds{60}, [this, &site] { start(site); });
             return;
+        }
         case Fault::process_killed:
             site.kill();
             break;

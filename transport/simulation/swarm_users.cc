@@ -192,9 +192,12 @@ void SwarmRun::clear_lockout() {
     if (!at.site->is_running()) return;
     const auto cleared = at.site->store().lockout().clear(user->id);
     inside(at).notice_power();
-    if (!cleared) return;
     for (auto& [key, guesses] : at.guesses) {
         if (key.first != user->login) continue;
+        if (!cleared) {  // it may have happened
+            guesses.lose(true);
+            continue;
+        }
         guesses.refused = 0;
         guesses.seen = 0;
         ++guesses.renewals;
