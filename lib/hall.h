@@ -265,6 +265,7 @@ class Hall {
     Result<std::optional<log::Damage>> read_damage(log::DamageRow& row);
     /// errc::corrupt while there is damage.
     Result<void> require_sound();
+    Result<void> judge_damage(const Result<std::optional<log::Damage>>& damage) const;
     /// Whether the records are not those that were signed: re-reads them if that is not known yet.
     Result<bool> has_lost_records();
     /// Keeps a note that the disk refused before.
@@ -309,6 +310,8 @@ class Hall {
     /// Commits as many of a group as fit into one batch, after the first `done`; returns how many
     /// are done then.
     Result<std::size_t> commit_some(Group& group, std::size_t done);
+    /// Within the transaction. Errors: errc::corrupt while there is damage.
+    Result<log::Appender> begin_batch();
     /// Runs their parts, and those of who comes meanwhile.
     static Result<std::size_t> gather(Group& group,
                                       std::size_t done,

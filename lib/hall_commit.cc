@@ -17,7 +17,9 @@ sealing::Entropy Hall::entropy() const {
 
 Result<std::shared_ptr<const PoolView>> Hall::writable(bool may_wait) {
     if (auto member = require_member(); !member) return member.error();
-    if (auto sound = require_sound(); !sound) return sound.error();
+    if (damaged_) {  // as far as this process knows; the commit looks into the file
+        if (auto sound = require_sound(); !sound) return sound.error();
+    }
     if (asks_) {
         if (auto heard = await_members(may_wait); !heard) return heard.error();
     }
@@ -120,6 +122,12 @@ Result<std::size_t> Hall::gather(Group& group,
     return done;
 }
 
+Result<log::Appender> Hall::begin_batch() {
+    const auto sound = judge_damage(read_damage(writing_->damage));
+    if (!sound) return sound.error();
+    return log::Appender::begin(writing_->ledger, keys_->signing_key);
+}
+
 Result<std::size_t> Hall::commit_some(Group& group, std::size_t done) {
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
@@ -148,7 +156,7 @@ Result<std::size_t> Hall::commit_some(Group& group, std::size_t done) {
     const auto overrun = journal->make_room(*unknown_rows_);
     if (!overrun) return overrun.error();
     if (*overrun) tell(Event::Kind::many_unknown, "unknown names are tried faster than they fit");
-    auto appender = log::Appender::begin(ledger, keys_->signing_key);
+    auto appender = begin_batch();
 
     const auto taken = gather(group, done, appender, *journal, head->place.seq);
     if (!taken) return taken.error();

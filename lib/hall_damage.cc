@@ -46,8 +46,11 @@ Result<std::optional<log::Damage>> Hall::read_damage(log::DamageRow& row) {
 
 Result<void> Hall::require_sound() {
     auto readers = reader();
-    auto damage = readers ? read_damage((*readers)->damage)
-                          : Result<std::optional<log::Damage>>(readers.error());
+    return judge_damage(readers ? read_damage((*readers)->damage)
+                                : Result<std::optional<log::Damage>>(readers.error()));
+}
+
+Result<void> Hall::judge_damage(const Result<std::optional<log::Damage>>& damage) const {
     // Where nothing can be read, as after a failed sync, whoever reads or writes next will say so.
     const bool known = damage ? damage->has_value() : damaged_.load();
     if (!known) return {};

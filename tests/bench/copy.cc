@@ -34,8 +34,8 @@ double replica_time(const std::string& path, NodeFile& from) {
             state = node.write([&] { return staging.stage(page); });
         }
         const auto anchor = require(from.ledger.batches.get(state.last));
-        const auto done =
-            node.write([&] { return staging.replay(node.database, std::span(&*anchor, 1)); });
+        const auto done = node.write(
+            [&] { return staging.replay(node.database, std::span(&*anchor, 1), LogSeq{1}); });
         if (!done.head) std::exit(1);
     });
 }
