@@ -1,5 +1,6 @@
 #include "simulation/record_rot.h"
 
+#include <limits>
 #include <memory>
 
 #include <sqlite3.h>
@@ -36,7 +37,8 @@ Result<void> rot_record(const std::string& vfs, const std::string& path, std::ui
     sqlite3_prepare_v2(opened, find_sql, -1, &prepared, nullptr);
     Owned<sqlite3_stmt> find(prepared);
     if (!find) return nothing;
-    sqlite3_bind_int64(prepared, 1, static_cast<sqlite3_int64>(which >> 1));
+    constexpr std::uint64_t most = std::numeric_limits<sqlite3_int64>::max();
+    sqlite3_bind_int64(prepared, 1, static_cast<sqlite3_int64>(which & most));
     if (sqlite3_step(prepared) != SQLITE_ROW) return nothing;
     const sqlite3_int64 row = sqlite3_column_int64(prepared, 0);
     find.reset();
