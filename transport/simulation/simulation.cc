@@ -195,16 +195,19 @@ bool Simulation::settle(milliseconds at_most) {
     const auto settled = [&] {
         std::optional<Status> first;
         Site* const primary = world_->primary();
-        const auto members = primary ? primary->store().nodes().list()
-                                     : Result<std::vector<NodeInfo>>(errc::primary_unreachable);
+        const auto known = primary ? primary->store().status() : errc::primary_unreachable;
+        const auto members =
+            known ? primary->store().nodes().list() : Result<std::vector<NodeInfo>>(known.error());
         for (const auto& site : world_->sites) {
             if (!site->is_running() || site->store().stage() == Stage::removed) continue;
             auto status = site->store().status();
             if (!status || status->stage != Stage::ready) return false;
-            // One that was removed goes on where retention has let go of the proof.
-            if (members &&
-                std::ranges::find(*members, status->node, &NodeInfo::id) == members->end())
-                continue;
+            // One that was removed goes on where retention has let go of the proof. A primary that
+            // was restored may not know of the newest members yet.
+            const bool is_listed =
+                !members || status->seq > known->seq ||
+                std::ranges::find(*members, status->node, &NodeInfo::id) != members->end();
+            if (!is_listed) continue;
             if (!first)
                 first = std::move(*status);
             else if (status->seq != first->seq || status->digest != first->digest)

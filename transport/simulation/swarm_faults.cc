@@ -253,6 +253,8 @@ void SwarmRun::lose_member(Fault fault) {
     }
     known_.push_back({.site = *site});
     write_back(**site);
+    // Restored from before, the primary would know nobody who could give it the rest.
+    primary().backup.reset();
 }
 
 // The network.
