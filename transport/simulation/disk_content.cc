@@ -36,7 +36,6 @@ const char* name(Damage damage) noexcept {
     return "";
 }
 
-// Steele, Lea and Flood's SplitMix64.
 void FileContent::write(std::uint64_t offset, std::span<const std::byte> bytes) {
     put(bytes_, offset, bytes);
     pending_.push_back({.offset = offset, .size = bytes.size(), .kept_at = kept_.size()});
