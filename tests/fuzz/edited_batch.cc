@@ -214,16 +214,7 @@ void run(BytesView input) {
         if (head) {
             check_accepted(*head, given, only_carriers);
         } else {
-            require_documented(head.error(),
-                               {errc::chain_gap,
-                                errc::fork,
-                                errc::wrong_epoch,
-                                errc::bad_signature,
-                                errc::wrong_pool,
-                                errc::malformed,
-                                errc::too_large,
-                                errc::unsupported_version,
-                                errc::digest_mismatch});
+            require_documented(head.error(), errors_of_batches);
         }
     }
     require(all.replica.content() == all.content, "what is not committed leaves no trace");

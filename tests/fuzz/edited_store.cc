@@ -90,16 +90,6 @@ void check_refused(const Result<Value>& result, std::initializer_list<errc> docu
     if (!result) require_documented(result.error(), documented);
 }
 
-constexpr std::initializer_list<errc> errors_of_batches = {errc::chain_gap,
-                                                           errc::fork,
-                                                           errc::wrong_epoch,
-                                                           errc::bad_signature,
-                                                           errc::wrong_pool,
-                                                           errc::malformed,
-                                                           errc::too_large,
-                                                           errc::unsupported_version,
-                                                           errc::digest_mismatch};
-
 void carry_batches(Input& from) {
     auto& all = sites();
     auto given = all.run;

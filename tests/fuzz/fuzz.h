@@ -34,6 +34,16 @@ const Target* find_target(std::string_view name);
 void require(bool holds, const char* what);
 /// That an error is among those that its function documents.
 void require_documented(const Error& error, std::initializer_list<errc> documented);
+/// What a store that is given batches may say of them.
+inline constexpr std::initializer_list<errc> errors_of_batches = {errc::chain_gap,
+                                                                  errc::fork,
+                                                                  errc::wrong_epoch,
+                                                                  errc::bad_signature,
+                                                                  errc::wrong_pool,
+                                                                  errc::malformed,
+                                                                  errc::too_large,
+                                                                  errc::unsupported_version,
+                                                                  errc::digest_mismatch};
 /// That a link ended for one of the reasons that links have.
 void require_link_error(const Error& reason);
 
