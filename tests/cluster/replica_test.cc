@@ -1,6 +1,3 @@
-#include <fstream>
-#include <iterator>
-
 #include <doctest/doctest.h>
 
 #include "cluster/linked_sites.h"
@@ -192,9 +189,7 @@ TEST_CASE("cluster: compaction: what a copy that was begun holds of the erased g
     CHECK(sites.branch.place.ask("SELECT count(*) FROM staged_record") > 0);
     REQUIRE(sites.branch.store->log().compact());
     CHECK(branch->copy_state()->stage == CopyState::Stage::none);
-    const std::string database = sites.branch.place.database();
-    std::ifstream file(database, std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    const std::string bytes = sites.branch.place.bytes_on_disk();
     const std::string id(reinterpret_cast<const char*>(sites.alice.bytes.data()), 16);
     CHECK(bytes.size() > 10'000);
     CHECK(bytes.find(id) == std::string::npos);

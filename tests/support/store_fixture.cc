@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "accounts/otpauth.h"
@@ -107,6 +108,17 @@ Store StorePlace::open() const {
 void StorePlace::copy_files(const std::string& path) const {
     const std::string command = "cp -r '" + options.directory + "' '" + path + "'";
     REQUIRE(std::system(command.c_str()) == 0);
+}
+
+std::string StorePlace::bytes_on_disk() const {
+    const std::string copy = around / "bytes";
+    copy_files(copy);
+    std::string bytes;
+    for (const auto& file : std::filesystem::directory_iterator(copy)) {
+        bytes += around.read("bytes/" + file.path().filename().string());
+    }
+    std::filesystem::remove_all(copy);
+    return bytes;
 }
 
 void StorePlace::plant(const char* sql) const {

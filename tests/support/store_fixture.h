@@ -54,6 +54,8 @@ struct StorePlace {
     /// Copies the directory as it lies on the disk, store open or not, to `path`: what a power cut
     /// or a backup would leave. In a process of its own, so that no lock of SQLite's is lost.
     void copy_files(const std::string& path) const;
+    /// The bytes of all its files as they lie on the disk, one behind the other.
+    std::string bytes_on_disk() const;
     /// Runs SQL on the store's file, behind the back of the store, which must be closed.
     void plant(const char* sql) const;
     /// The number that a query on the store's file gives.
