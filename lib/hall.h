@@ -151,7 +151,6 @@ class Hall {
     Result<Log::Exact> exact_batch(LogSeq seq);
     Result<LogVerification> verify_log();
     Result<Compaction> compact_log();
-    Result<void> drop_copies();
     Result<Status> status();
 
     // hall_due
@@ -256,6 +255,11 @@ class Hall {
     /// Errors besides the disk's: errc::not_a_member.
     Result<sqlite::ReaderPool<Readers>::Lease> reader();
 
+    // hall_log
+    /// Gives up a copy that is received, and empties what others left: either may hold what was
+    /// erased since. Under the write lock.
+    Result<void> drop_copies();
+
     // hall_damage
     /// From here on nobody signs in, writes or copies from here, restarts included, until the
     /// records have been proved; told once. Not under the write lock.
@@ -265,6 +269,7 @@ class Hall {
     Result<std::optional<log::Damage>> read_damage(log::DamageRow& row);
     /// errc::corrupt while there is damage.
     Result<void> require_sound();
+    /// The same of what was read; where that failed, by what this process knows.
     Result<void> judge_damage(const Result<std::optional<log::Damage>>& damage) const;
     /// Whether the records are not those that were signed: re-reads them if that is not known yet.
     Result<bool> has_lost_records();

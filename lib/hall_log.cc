@@ -138,7 +138,6 @@ LogSeq Hall::needed_by_none(const PoolView& pool, LogSeq head, LogSeq oldest) {
     return last;
 }
 
-/// Those begun here, and those replaced, may hold what was erased since. Under the write lock.
 Result<void> Hall::drop_copies() {
     auto transaction = sqlite::Transaction::begin(writing_->database);
     if (!transaction) return transaction.error();
@@ -166,7 +165,7 @@ Result<Compaction> Hall::compact_log() {
                                                               ? sqlite::CheckpointMode::passive
                                                               : sqlite::CheckpointMode::truncate);
     if (!checkpoint) return checkpoint.error();
-    if (!checkpoint->complete && !is_planted(Mutant::keep_wal)) {
+    if (!checkpoint->complete) {
         return Error(
             errc::busy,
             "batches are erased, but a long read keeps their bytes in the write-ahead log; "

@@ -58,9 +58,9 @@ class Log {
     Result<LogVerification> verify();
     /// Lets go of all batches but the last and those of copies that are fed, gives up a copy that
     /// is received, writes the database file anew and empties its WAL: with it goes the ciphertext
-    /// of what was erased. Writers wait meanwhile, about a second for 100,000 users; memory, and
-    /// room on the disk, of about 650 bytes a user are needed until it is done. Errors: errc::busy
-    /// when a reader would not let the WAL be emptied for 5 s, errc::disk_full,
+    /// of what was erased. Writers wait meanwhile, about half a second for 100,000 users; memory,
+    /// and room on the disk, of about 650 bytes a user are needed until it is done. Errors:
+    /// errc::busy when a reader would not let the WAL be emptied for 5 s, errc::disk_full,
     /// errc::out_of_memory.
     Result<Compaction> compact();
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Plants each bug of the catalogue and looks whether the simulator finds it, by an invariant that the
-catalogue names: mutants.py SOURCE BUILD [MUTANT...]"""
+catalogue names: mutants.py SOURCE BUILD [MUTANT...]. COUNTERSIGN_SEEDS: how many at most for each."""
 
 import os
 import re

@@ -244,6 +244,7 @@ Result<void> Site::Impl::put_back(const Backup& backup, bool same_files) {
 }
 
 Result<void> Site::Impl::damage_record(std::uint64_t which) {
+    if (auto stopped = require_stopped(); !stopped) return stopped;
     const auto process = machine.start_process();
     auto damaged =
         rot_record(process->sqlite_vfs(), std::string(store_directory) + "/store.db", which);

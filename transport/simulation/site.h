@@ -38,6 +38,7 @@ class Site::Impl final : public StationGround {
     void sign_in(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
     /// Errors: errc::busy (the process runs), errc::invalid_argument (no backup).
     Result<void> put_back(const Backup& backup, bool same_files);
+    /// Errors: errc::busy, errc::not_found.
     Result<void> damage_record(std::uint64_t which);
     /// Errors: errc::busy.
     Result<void> require_stopped() const;
