@@ -316,7 +316,7 @@ class Hall {
     /// are done then.
     Result<std::size_t> commit_some(Group& group, std::size_t done);
     /// Within the transaction. Errors: errc::corrupt while there is damage.
-    Result<log::Appender> begin_batch();
+    Result<log::Appender> begin_batch(log::Head head);
     /// Runs their parts, and those of who comes meanwhile.
     static Result<std::size_t> gather(Group& group,
                                       std::size_t done,

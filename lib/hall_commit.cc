@@ -122,10 +122,10 @@ Result<std::size_t> Hall::gather(Group& group,
     return done;
 }
 
-Result<log::Appender> Hall::begin_batch() {
+Result<log::Appender> Hall::begin_batch(log::Head head) {
     const auto sound = judge_damage(read_damage(writing_->damage));
     if (!sound) return sound.error();
-    return log::Appender::begin(writing_->ledger, keys_->signing_key);
+    return log::Appender::begin(writing_->ledger, keys_->signing_key, std::move(head));
 }
 
 Result<std::size_t> Hall::commit_some(Group& group, std::size_t done) {
@@ -156,7 +156,7 @@ Result<std::size_t> Hall::commit_some(Group& group, std::size_t done) {
     const auto overrun = journal->make_room(*unknown_rows_);
     if (!overrun) return overrun.error();
     if (*overrun) tell(Event::Kind::many_unknown, "unknown names are tried faster than they fit");
-    auto appender = begin_batch();
+    auto appender = begin_batch(*head);
 
     const auto taken = gather(group, done, appender, *journal, head->place.seq);
     if (!taken) return taken.error();
@@ -207,7 +207,8 @@ Result<void> Hall::after_commit() {
 }
 
 Result<void> Hall::update_marker() {
-    if (!marker_) return {};  // the first copy is under way
+    const bool is_first_copy = !marker_;
+    if (is_first_copy || !marker_->is_due(now().monotonic)) return {};
     const auto author = writing_->attempts.author();
     if (!author) return author.error();
     return marker_->update({.incarnation = (*author)->incarnation,

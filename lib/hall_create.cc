@@ -170,7 +170,7 @@ Result<void> write_genesis(const std::string& path,
         {.pool = genesis.identity.pool, .root_key = genesis.identity.root_key, .self_signers = {}});
     if (!designated) return designated.error();
 
-    auto appender = log::Appender::begin(*ledger, genesis.signing_key);
+    auto appender = log::Appender::begin(*ledger, genesis.signing_key, log::Head{});
     if (!appender) return appender.error();
     std::optional<Error> failure;
     auto added = appender->add([&](records::Reader&, LogSeq) { return changes; }, failure);

@@ -39,7 +39,7 @@ bool ascends(const std::vector<records::Handle>& handles) {
 Appender::Appender(Ledger& ledger, const sealing::SigningKey& key, Head head, Place place)
     : ledger_(&ledger), key_(&key), head_(std::move(head)), seq_(place.seq), place_(place) {}
 
-Result<Appender> Appender::begin(Ledger& ledger, const sealing::SigningKey& key) {
+Result<Appender> Appender::begin(Ledger& ledger, const sealing::SigningKey& key, Head head) {
     const auto current = ledger.designations.current();
     if (!current) return current.error();
     const NodeId self{key.public_key()};
@@ -47,22 +47,20 @@ Result<Appender> Appender::begin(Ledger& ledger, const sealing::SigningKey& key)
     if ((*current)->node != self) {
         return Error(errc::not_primary, "the primary is node " + to_string((*current)->node));
     }
-    auto head = ledger.head.read();
-    if (!head) return head.error();
-    if (head->place.seq < (*current)->base_seq) {
+    if (head.place.seq < (*current)->base_seq) {
         return Error(errc::chain_gap, "this store lacks batches that its designation is based on");
     }
     const Place place{.root_term = (*current)->root_term,
                       .epoch = (*current)->epoch,
                       .node = self,
-                      .seq = next(head->place.seq)};
-    auto follows = check_succession(ledger.designations, *head, place);
+                      .seq = next(head.place.seq)};
+    auto follows = check_succession(ledger.designations, head, place);
     if (!follows) {
         if (follows.error() != errc::wrong_epoch) return follows.error();
         return Error(errc::wrong_epoch,
                      "this store holds batches that its designation leaves out; rewind it first");
     }
-    return Appender(ledger, key, std::move(*head), place);
+    return Appender(ledger, key, std::move(head), place);
 }
 
 Result<Appender::Added> Appender::add(const Execute& execute,

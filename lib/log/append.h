@@ -17,9 +17,10 @@ class Appender {
     /// of a group apart.
     using Execute = std::function<Result<std::vector<records::Change>>(records::Reader&, LogSeq)>;
 
-    /// Reads head and designation. Errors: errc::not_primary, naming the node that is;
-    /// errc::chain_gap and errc::wrong_epoch when the head is not where this node may write.
-    static Result<Appender> begin(Ledger& ledger, const sealing::SigningKey& key);
+    /// Reads the designation; `head` is what the ledger's is now. Errors: errc::not_primary, naming
+    /// the node that is; errc::chain_gap and errc::wrong_epoch when the head is not where this node
+    /// may write.
+    static Result<Appender> begin(Ledger& ledger, const sealing::SigningKey& key, Head head);
 
     enum class Added {
         in_group,   ///< it will be in the batch, unless `execute` failed, which is in `failure`

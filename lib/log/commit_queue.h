@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cassert>
 #include <condition_variable>
 #include <deque>
@@ -7,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -31,14 +34,31 @@ class CommitQueue {
         /// In the order of arrival; good until the group grows.
         std::span<Write* const> writes() const noexcept { return writes_; }
         /// Lets in those who have come since, while that is worth more to them than it costs those
-        /// who were here before. False when there are none.
-        bool grow() { return writes_.size() < growth_limit && let_in(); }
+        /// who were here before, and waits a moment for callers who were just told and may be back
+        /// at once. False when there are none; from then on nobody is let in.
+        bool grow() {
+            for (int yields = 0;; ++yields) {
+                {
+                    const std::lock_guard guard(queue_.mutex_);
+                    const bool may_grow = is_open_ && writes_.size() < growth_limit;
+                    if (may_grow && let_in()) return true;
+                    if (!may_grow || queue_.returning_ == 0 || yields == patience) {
+                        close();
+                        return false;
+                    }
+                }
+                std::this_thread::yield();
+            }
+        }
 
       private:
         friend CommitQueue;
-        explicit Group(CommitQueue& queue) : queue_(queue) { let_in(); }
-        bool let_in() {
+        explicit Group(CommitQueue& queue) : queue_(queue) {
             const std::lock_guard guard(queue_.mutex_);
+            room_ = queue_.room_;
+            let_in();
+        }
+        bool let_in() {
             auto& waiting = queue_.waiting_;
             if (waiting.empty()) return false;
             members_.insert(members_.end(), waiting.begin(), waiting.end());
@@ -46,13 +66,24 @@ class CommitQueue {
             waiting.clear();
             return true;
         }
+        /// Those who come from here on wait in the other room, unless some of the next group wait
+        /// in this one already.
+        void close() {
+            if (is_open_ && queue_.waiting_.empty()) queue_.room_ = 1 - queue_.room_;
+            is_open_ = false;
+        }
 
         CommitQueue& queue_;
+        std::size_t room_;
+        bool is_open_ = true;
         std::vector<std::shared_ptr<Waiter>> members_;
         std::vector<Write*> writes_;
     };
     /// A group that has so many lets nobody else in.
     static constexpr std::size_t growth_limit = 64;
+    /// How often a leader yields to callers who were just told. They need a processor to come back,
+    /// and who misses this group waits for a whole commit more.
+    static constexpr int patience = 16;
 
     /// Commits a group, in its order, and sets every outcome.
     using CommitGroup = std::function<void(Group&)>;
@@ -67,7 +98,6 @@ class CommitQueue {
     /// Errors besides the commit's own: errc::overloaded.
     Outcome commit(Write write) {
         const auto waiter = std::make_shared<Waiter>(std::move(write));
-        prepare_to_wait(*waiter);
         enter({waiter});
         return wait(*waiter);
     }
@@ -80,7 +110,6 @@ class CommitQueue {
         std::vector<std::shared_ptr<Waiter>> waiters;
         for (auto& write : writes) {
             waiters.push_back(std::make_shared<Waiter>(std::move(write)));
-            prepare_to_wait(*waiters.back());
         }
         enter(waiters);
         for (const auto& waiter : waiters) outcomes.push_back(wait(*waiter));
@@ -97,12 +126,7 @@ class CommitQueue {
         assert(done);
         const auto waiter = std::make_shared<Waiter>(std::move(write));
         waiter->handler = std::move(done);
-        waiter->told_to_lead = [this, run_blocking = std::move(run_blocking)] {
-            run_blocking([this] {
-                if (take_the_lead()) lead(true);
-            });
-        };
-        waiter->decided = [raw = waiter.get()] { raw->handler(std::move(raw->write.outcome)); };
+        waiter->run_blocking = std::move(run_blocking);
         enter({waiter});
     }
 
@@ -114,88 +138,68 @@ class CommitQueue {
   private:
     enum class Lead {
         free,
-        offered,  ///< a task is on its way that will lead, unless another caller is there first
+        offered,  ///< a task is on its way that will lead, unless a waiting caller is there first
+        passed,   ///< the first waiting caller that is awake leads
         taken,
     };
-    /// Wakes one thread once per call. It sleeps at once, where a semaphore of the standard library
-    /// yields first: a commit takes longer than that, and yields take time from who leads it.
-    class Wakener {
-      public:
-        void wake() {
-            {
-                const std::lock_guard guard(mutex_);
-                is_awake_ = true;
-            }
-            changed_.notify_one();
-        }
-        void wait() {
-            std::unique_lock lock(mutex_);
-            changed_.wait(lock, [&] { return is_awake_; });
-            is_awake_ = false;
-        }
-
-      private:
-        std::mutex mutex_;
-        std::condition_variable changed_;
-        bool is_awake_ = false;
-    };
+    /// Without a handler its caller sleeps in a room until it is decided, or leads.
     struct Waiter {
         explicit Waiter(Write moved) : write(std::move(moved)) {}
         Write write;
-        std::function<void()> told_to_lead;
-        std::function<void()> decided;
-        Wakener wakener;  // of a caller that waits on its own thread
-        bool leads = false;
         std::move_only_function<void(Outcome)> handler;
+        RunBlocking run_blocking;
+        std::size_t room = 0;
+        bool is_decided = false;
     };
 
-    static void prepare_to_wait(Waiter& waiter) {
-        waiter.told_to_lead = [&waiter] {
-            waiter.leads = true;
-            waiter.wakener.wake();
-        };
-        waiter.decided = [&waiter] { waiter.wakener.wake(); };
-    }
-
     Outcome wait(Waiter& waiter) {
-        waiter.wakener.wait();
-        if (std::exchange(waiter.leads, false)) {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            rooms_[waiter.room].wait(lock,
+                                     [&] { return waiter.is_decided || lead_ == Lead::passed; });
+            if (waiter.is_decided) return std::move(waiter.write.outcome);
+            lead_ = Lead::taken;  // of a group that has this caller's own write in it
+            lock.unlock();
             lead(false);
-            waiter.wakener.wait();  // the leader's own write is the first of its group
+            lock.lock();
         }
-        return std::move(waiter.write.outcome);
     }
 
     void enter(const std::vector<std::shared_ptr<Waiter>>& waiters) {
-        std::shared_ptr<Waiter> leader;
+        const bool has_handler = waiters.front()->handler != nullptr;
+        bool offers = false;
         std::size_t entered = 0;
         {
             const std::lock_guard guard(mutex_);
             for (; entered < waiters.size() && waiting_.size() < limit_; ++entered) {
+                waiters[entered]->room = room_;
                 waiting_.push_back(waiters[entered]);
+                if (!has_handler && returning_ != 0) --returning_;
             }
             // A caller that waits on its own thread does not wait for a task to begin as well: its
             // thread may be the one that the task is to run on.
-            const bool is_own_thread = !waiters.front()->handler;
-            if (entered != 0 &&
-                (lead_ == Lead::free || (lead_ == Lead::offered && is_own_thread))) {
-                leader = waiters.front();
-                lead_ = is_own_thread ? Lead::taken : Lead::offered;
+            if (entered != 0 && has_handler && lead_ == Lead::free) {
+                lead_ = Lead::offered;
+                offers = true;
+            } else if (entered != 0 && !has_handler &&
+                       (lead_ == Lead::free || lead_ == Lead::offered)) {
+                lead_ = Lead::passed;
+            }
+            for (std::size_t i = entered; i < waiters.size(); ++i) {
+                waiters[i]->write.outcome = errc::overloaded;
+                waiters[i]->is_decided = true;
             }
         }
-        if (leader) leader->told_to_lead();
-        for (std::size_t i = entered; i < waiters.size(); ++i) {
-            waiters[i]->write.outcome = errc::overloaded;
-            waiters[i]->decided();
+        if (offers) offer_the_lead(waiters.front()->run_blocking);
+        for (std::size_t i = entered; has_handler && i < waiters.size(); ++i) {
+            waiters[i]->handler(std::move(waiters[i]->write.outcome));
         }
     }
 
-    /// Who waits longest; without anyone the lead ends, if `ends`.
-    std::shared_ptr<Waiter> successor(bool ends) {
-        const std::lock_guard guard(mutex_);
-        if (!waiting_.empty()) return waiting_.front();
-        if (ends) lead_ = Lead::free;
-        return nullptr;
+    void offer_the_lead(const RunBlocking& run_blocking) {
+        run_blocking([this] {
+            if (take_the_lead()) lead(true);
+        });
     }
 
     /// What a task does that was told to lead, perhaps some time ago.
@@ -206,51 +210,83 @@ class CommitQueue {
         return true;
     }
 
-    void offer_the_lead(Waiter& next) {
-        {
-            const std::lock_guard guard(mutex_);
-            lead_ = Lead::offered;
-        }
-        next.told_to_lead();
-    }
-
-    enum class Caller { waits, has_handler };
-
-    static void tell_outcomes(const Group& group, Caller to) {
-        for (const auto& waiter : group.members_) {
-            const bool has_handler = static_cast<bool>(waiter->handler);
-            if (has_handler == (to == Caller::has_handler)) waiter->decided();
-        }
-    }
-
     /// Commits a group and passes the lead on. Callers that wait on their own threads are told
-    /// first: who comes back for more then shares the next commit with all the others, where else
-    /// the next leader would commit alone. They have the lead before handlers run. A handler runs
-    /// while its leader still leads, so that what it writes joins the queue and not the stack, even
-    /// where `run_blocking` runs its task at once.
+    /// first, all with one call to the system, and have the lead before handlers run. A handler
+    /// runs while its leader still leads, so that what it writes joins the queue and not the stack,
+    /// even where `run_blocking` runs its task at once.
     void lead(bool on_application_thread) {
         for (;;) {
             Group group(*this);
             commit_(group);
 
-            tell_outcomes(group, Caller::waits);
-            auto next = successor(false);
-            if (next && !next->handler) {
-                next->told_to_lead();
-                return tell_outcomes(group, Caller::has_handler);
+            const bool has_handlers = std::ranges::any_of(
+                group.members_,
+                [](const auto& waiter) -> bool { return static_cast<bool>(waiter->handler); });
+            const auto passed = decide(group, !has_handlers);
+            for (const auto& waiter : group.members_) {
+                if (waiter->handler) waiter->handler(std::move(waiter->write.outcome));
             }
-            tell_outcomes(group, Caller::has_handler);
-            next = successor(true);
-            if (!next) return;
-            if (!next->handler) return next->told_to_lead();
-            if (!on_application_thread) return offer_the_lead(*next);
+            if (passed) return;
+
+            std::unique_lock lock(mutex_);
+            if (pass_on(true)) return wake_next(lock);
+            const auto next = waiting_.front();
+            if (!on_application_thread) {
+                lead_ = Lead::offered;
+                lock.unlock();
+                return offer_the_lead(next->run_blocking);
+            }
         }
+    }
+
+    /// Tells the callers that wait on their own threads, and passes the lead on (pass_on).
+    bool decide(Group& group, bool may_end) {
+        std::unique_lock lock(mutex_);
+        group.close();
+        returning_ = 0;
+        for (const auto& waiter : group.members_) {
+            waiter->is_decided = true;
+            if (!waiter->handler) ++returning_;
+        }
+        const bool passed = pass_on(may_end);
+        auto& room = rooms_[group.room_];
+        if (!passed) {
+            lock.unlock();
+        } else {
+            wake_next(lock);
+        }
+        room.notify_all();
+        return passed;
+    }
+
+    /// The lead goes to a caller that waits on its own thread, if there is one; where nobody waits
+    /// it ends, if it may. False: it stays here.
+    bool pass_on(bool may_end) {
+        if (waiting_.empty()) {
+            if (may_end) lead_ = Lead::free;
+            return may_end;
+        }
+        const bool is_caller_waiting = std::ranges::any_of(
+            waiting_, [](const auto& waiter) { return waiter->handler == nullptr; });
+        if (is_caller_waiting) lead_ = Lead::passed;
+        return is_caller_waiting;
+    }
+
+    void wake_next(std::unique_lock<std::mutex>& lock) {
+        const bool is_awaited = lead_ == Lead::passed;
+        auto& room = rooms_[room_];
+        lock.unlock();
+        if (is_awaited) room.notify_one();
     }
 
     const CommitGroup commit_;
     const std::size_t limit_;
     std::mutex mutex_;
     std::deque<std::shared_ptr<Waiter>> waiting_;
+    /// Where callers sleep: those of one group and those of the next are not woken together.
+    std::array<std::condition_variable, 2> rooms_;
+    std::size_t room_ = 0;       ///< of all in `waiting_`
+    std::size_t returning_ = 0;  ///< callers of the last group who have not come back
     Lead lead_ = Lead::free;
 };
 

@@ -128,9 +128,12 @@ Result<Provenance> MarkerFile::provenance(const Marks& database) const {
     return compare(*marker, machine_id_, identity_, database);
 }
 
+bool MarkerFile::is_due(Instant now) const noexcept {
+    return !written_ || now - written_at_ >= shortest_interval;
+}
+
 Result<void> MarkerFile::update(const Marks& marks, Instant now) {
-    const bool early = written_ && now - written_at_ < shortest_interval;
-    if (early || written_ == marks) return {};
+    if (!is_due(now) || written_ == marks) return {};
     return write(marks, false, now);
 }
 

@@ -74,9 +74,11 @@ class MarkerFile {
     /// Compares the file with this machine, this directory and the database's marks.
     Result<Provenance> provenance(const Marks& database) const;
 
+    /// Whether the last write is a second old, so that `update` may write.
+    bool is_due(Instant now) const noexcept;
     /// What every marker from here on says.
     void set_unasked(bool unasked) noexcept { unasked_ = unasked; }
-    /// Writes the marks, durably, if they are new and the last write is a second old. The later
+    /// Writes the marks, durably, if they are new and it is_due. The later
     /// they reach the disk the more of a rolled back database goes unnoticed, so call it after
     /// commits and when `Store::run_due` runs. Errors: errc::disk_full, errc::read_only,
     /// errc::io_error.

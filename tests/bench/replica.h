@@ -104,7 +104,8 @@ class Primary {
     }
     log::SignedBatch append(std::vector<records::Change> changes) {
         return node.write([&]() -> Result<log::SignedBatch> {
-            auto appender = require(log::Appender::begin(node.ledger, key_));
+            auto appender =
+                require(log::Appender::begin(node.ledger, key_, require(node.ledger.head.read())));
             std::optional<Error> failure;
             require(appender.add(
                 [&](records::Reader&, LogSeq) -> Result<std::vector<records::Change>> {

@@ -189,7 +189,8 @@ void Pool::tell_all(PoolNode& to, PoolNode& from) {
 log::SignedBatch Pool::append(PoolNode& primary, std::vector<records::Change> changes) {
     now += milliseconds{1000};
     auto batch = primary.write([&]() -> Result<std::optional<log::SignedBatch>> {
-        auto appender = log::Appender::begin(primary.ledger, primary.key);
+        auto appender =
+            log::Appender::begin(primary.ledger, primary.key, primary.ledger.head.read().value());
         REQUIRE(appender);
         std::optional<Error> failure;
         const auto added = appender->add(

@@ -35,7 +35,7 @@ class Group {
         auto transaction = sqlite::Transaction::begin(node.database);
         REQUIRE(transaction);
         transaction_.emplace(std::move(*transaction));
-        auto appender = Appender::begin(node.ledger, node.key);
+        auto appender = Appender::begin(node.ledger, node.key, node.ledger.head.read().value());
         REQUIRE(appender);
         appender_.emplace(std::move(*appender));
     }
@@ -300,9 +300,12 @@ TEST_CASE("append: on a replica: not primary, and who is") {
     Primary primary;
     auto& [pool, node] = primary;
     auto& replica = pool.add_node();
-    CHECK(Appender::begin(replica.ledger, replica.key).error() == errc::not_primary);
+    CHECK(
+        Appender::begin(replica.ledger, replica.key, replica.ledger.head.read().value()).error() ==
+        errc::not_primary);
     pool.tell_all(replica, node);
-    const auto refused = Appender::begin(replica.ledger, replica.key);
+    const auto refused =
+        Appender::begin(replica.ledger, replica.key, replica.ledger.head.read().value());
     CHECK(refused.error() == errc::not_primary);
     CHECK(refused.error().detail().find(to_string(node.id())) != std::string::npos);
 }
@@ -320,14 +323,16 @@ TEST_CASE("append: designated at a base that this store has not reached, or has 
     designation->node = other.id();
     statement = membership::sign(*designation, pool.root_key);
     REQUIRE(pool.tell(other, statement));
-    CHECK(Appender::begin(other.ledger, other.key).error() == errc::chain_gap);
+    CHECK(Appender::begin(other.ledger, other.key, other.ledger.head.read().value()).error() ==
+          errc::chain_gap);
 
     // And one that `node` is given at a base below its head leaves its last batches out.
     pool.append(node, changes(put(user_name(2), "b")));
     designation->node = node.id();
     designation->root_term = RootTerm{9};
     REQUIRE(pool.tell(node, membership::sign(*designation, pool.root_key)));
-    CHECK(Appender::begin(node.ledger, node.key).error() == errc::wrong_epoch);
+    CHECK(Appender::begin(node.ledger, node.key, node.ledger.head.read().value()).error() ==
+          errc::wrong_epoch);
 }
 
 TEST_CASE("append: random histories: the digest is what the rows add up to, and all verifies") {

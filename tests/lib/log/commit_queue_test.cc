@@ -301,3 +301,58 @@ TEST_CASE("commit queue: tasks that run at once, handlers that write again: no d
     CHECK(done == number);
     CHECK(deepest <= 2);
 }
+
+TEST_CASE("commit queue: a caller behind others whose task never begins: leads by itself") {
+    std::binary_semaphore begun{0};
+    std::binary_semaphore go_on{0};
+    bool first = true;
+    Queue queue(
+        [&](Queue::Group& group) {
+            for (Write* write : group.writes()) write->outcome = write->value;
+            if (std::exchange(first, false)) {
+                begun.release();
+                go_on.acquire();
+            }
+        },
+        10);
+    std::jthread leader([&] { CHECK(queue.commit({.value = 1}).value() == 1); });
+    begun.acquire();
+    int told = 0;
+    queue.commit_async(
+        {.value = 2},
+        [](const std::function<void()>&) {},
+        [&](Result<int> outcome) {
+            CHECK(outcome.value() == 2);
+            ++told;
+        });
+    std::jthread waits([&] { CHECK(queue.commit({.value = 3}).value() == 3); });
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    go_on.release();
+    waits.join();
+    CHECK(told == 1);
+}
+
+TEST_CASE("commit queue: callers who are back at once share a group again") {
+    constexpr int threads = 8;
+    constexpr int each = 100;
+    std::vector<std::size_t> sizes;
+    Queue queue(
+        [&](Queue::Group& group) {
+            std::size_t decided = 0;
+            for (; decided < group.writes().size() || group.grow(); ++decided) {
+                group.writes()[decided]->outcome = 0;
+            }
+            sizes.push_back(decided);
+            std::this_thread::sleep_for(std::chrono::microseconds{500});  // the disk
+        },
+        threads);
+    {
+        std::vector<std::jthread> running;
+        for (int t = 0; t < threads; ++t) {
+            running.emplace_back([&] {
+                for (int i = 0; i < each; ++i) CHECK(queue.commit({}).has_value());
+            });
+        }
+    }
+    CHECK(sizes.size() < 4 * each);  // alone each would be in one of 800
+}
