@@ -40,6 +40,7 @@
 #include "sqlite/marker.h"
 #include "sqlite/quick_check.h"
 #include "sqlite/reader_pool.h"
+#include "write.h"
 
 namespace countersign {
 
@@ -73,27 +74,21 @@ struct WritingHandle {
                                       const sealing::Keyring& keyring);
 };
 
-/// One caller's part of a commit.
-struct Write {
-    /// What this node has seen of attempts; done first, and if it fails `execute` is not asked.
-    std::function<Result<void>(attempts::Journal&)> rows;
-    log::Appender::Execute execute;
-    /// The batch in which `execute`'s changes went; the head where there were none.
-    Result<LogSeq> outcome = errc::cancelled;
-};
-
 /// The store's inside: owns the handles, the locks and the keys, reads the clock at each step, and
 /// brings the rooms together. Its parts: hall_create, hall_join, hall_open (directory, keys,
-/// incarnation), hall_view (what holds for the pool), hall_commit (group commit), hall_users,
-/// hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log, hall_due (what falls due),
-/// hall_damage (what was found of it, and what is mended here), hall_inquiry (what members are
-/// asked after an unclean end); and what links ask: hall_replication, hall_copy, hall_repair,
-/// hall_pulse, hall_links (how they stand).
+/// incarnation), hall_view (what holds for the pool), hall_steps (how calls wait), hall_commit
+/// (group commit), hall_users, hall_codes, hall_sign_in, hall_lockout, hall_nodes, hall_log,
+/// hall_due (what falls due), hall_damage (what was found of it, and what is mended here),
+/// hall_inquiry (what members are asked after an unclean end); and what links ask:
+/// hall_replication, hall_copy, hall_repair, hall_pulse, hall_links (how they stand).
 class Hall {
     using Group = log::CommitQueue<Write>::Group;
 
   public:
     class Replication;
+    class Steps;
+    template <class T>
+    class Caller;
 
     static Result<std::unique_ptr<Hall>> create(Options options);
     static Result<std::unique_ptr<Hall>> join(Options options, const Secret& invitation);
@@ -110,26 +105,26 @@ class Hall {
     Result<std::unique_ptr<FileLock>> serve();
 
     // hall_users
-    Result<UserId> create_user(NewUser user);
+    void create_user(Caller<UserId> caller, NewUser user);
     std::vector<Result<UserId>> create_users(std::vector<NewUser> users);
     Result<User> get_user(UserId id);
     Result<User> find_user(std::string_view login);
     Result<std::vector<User>> find_users_by_email(std::string_view email);
     Result<UserPage> list_users(const UserQuery& query);
-    Result<LogSeq> change_user(UserId id, UserChanges changes);
-    Result<LogSeq> set_password(UserId id, Secret password);
-    Result<LogSeq> erase_user(UserId id);
+    void change_user(Caller<LogSeq> caller, UserId id, UserChanges changes);
+    void set_password(Caller<LogSeq> caller, UserId id, Secret password);
+    void erase_user(Caller<LogSeq> caller, UserId id);
 
     // hall_codes
-    Result<TotpEnrolment> enrol_totp(UserId id, const TotpOptions& options);
-    Result<LogSeq> confirm_totp(UserId id, TotpId authenticator, std::string_view code);
-    Result<LogSeq> remove_totp(UserId id, TotpId authenticator);
-    Result<std::vector<Secret>> make_recovery_codes(UserId id);
+    void enrol_totp(Caller<TotpEnrolment> caller, UserId id, TotpOptions options);
+    void confirm_totp(Caller<LogSeq> caller, UserId id, TotpId authenticator, std::string code);
+    void remove_totp(Caller<LogSeq> caller, UserId id, TotpId authenticator);
+    void make_recovery_codes(Caller<std::vector<Secret>> caller, UserId id);
 
     // hall_sign_in
     Result<SignInResult> authenticate(SignIn attempt);
     void authenticate(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
-    Result<LogSeq> change_password(UserId id, const Secret& current, Secret password);
+    void change_password(Caller<LogSeq> caller, UserId id, Secret current, Secret password);
 
     // hall_lockout
     Result<LockoutStatus> show_lockout(UserId user);
@@ -329,15 +324,28 @@ class Hall {
     Result<void> update_marker();
 
     // hall_users
-    Result<std::string> hash_new_password(const PoolView& pool,
-                                          const Secret& password,
-                                          std::string_view login);
+    /// In its normal form, if it may be one.
+    Result<Secret> check_new_password(const PoolView& pool,
+                                      const Secret& password,
+                                      std::string_view login);
     Result<std::string> hash_password(const PoolView& pool, const Secret& normal);
+    /// Within its memory's budget already.
+    Result<std::string> hash_now(const PoolView& pool, const Secret& normal) const;
+    /// All but the hash of a password, which is left in its normal form.
     Result<commands::CreateUser> to_command(const PoolView& pool, NewUser& user);
+    /// `expected`: the version that it takes the place of; none: whichever there is.
+    void replace_password(Caller<LogSeq> caller,
+                          UserId id,
+                          const Secret& password,
+                          std::optional<PasswordVersion> expected);
     Result<accounts::Subject> open_subject(Readers& readers, const PoolView& pool, UserId id);
     Result<User> require_user(Readers& readers, UserId id);
 
     // hall_codes
+    /// What becomes of it: of a wrong one a failure, and nothing to execute.
+    Write judge_first_code(const attempts::CredentialId& credential,
+                           const records::Authenticator& authenticator,
+                           std::string_view code);
     Result<records::Authenticator> import_authenticator(std::string_view uri, UnixTime now);
 
     // hall_sign_in
@@ -474,25 +482,6 @@ class Hall {
     std::mutex calls_mutex_;
     std::condition_variable calls_ended_;
     std::size_t calls_ = 0;
-};
-
-/// Keeps the hall from going while it lives.
-class Hall::Call {
-  public:
-    explicit Call(Hall& hall) : hall_(hall) {
-        const std::lock_guard guard(hall_.calls_mutex_);
-        ++hall_.calls_;
-    }
-    Call(const Call&) = delete;
-    Call& operator=(const Call&) = delete;
-    ~Call() {
-        // Notified under the lock: the hall may be gone once it is given back.
-        const std::lock_guard guard(hall_.calls_mutex_);
-        if (--hall_.calls_ == 0) hall_.calls_ended_.notify_all();
-    }
-
-  private:
-    Hall& hall_;
 };
 
 }  // namespace countersign

@@ -5,7 +5,7 @@
 #include "accounts/otpauth.h"
 #include "accounts/recovery_codes.h"
 #include "accounts/totp.h"
-#include "hall.h"
+#include "hall_steps.h"
 
 namespace countersign {
 namespace {
@@ -42,89 +42,108 @@ Result<records::Authenticator> Hall::import_authenticator(std::string_view uri, 
     return authenticator;
 }
 
-Result<TotpEnrolment> Hall::enrol_totp(UserId id, const TotpOptions& options) {
-    const auto pool = writable();
-    if (!pool) return pool.error();
+void Hall::enrol_totp(Caller<TotpEnrolment> caller, UserId id, TotpOptions options) {
+    const auto pool = writable(caller.may_wait());
+    if (!pool) return caller.answer(pool.error());
     if (options.label.size() > label_limit) {
-        return Error(errc::invalid_totp, "a label has at most 64 bytes");
+        return caller.answer(Error(errc::invalid_totp, "a label has at most 64 bytes"));
     }
     const auto user = get_user(id);
-    if (!user) return user.error();
+    if (!user) return caller.answer(user.error());
     accounts::Otpauth otpauth;
     otpauth.issuer = (*pool)->settings.issuer;
     otpauth.account = user->login;
     otpauth.parameters = {.algorithm = accounts::TotpAlgorithm{value(options.hash)},
                           .digits = options.digits,
                           .period = std::chrono::seconds{options.period}};
-    if (auto valid = accounts::check(otpauth.parameters); !valid) return valid.error();
+    if (auto valid = accounts::check(otpauth.parameters); !valid)
+        return caller.answer(valid.error());
     otpauth.secret = Secret::of_size(accounts::new_totp_secret_size);
     environment_->random(otpauth.secret.writable());
     auto uri = accounts::format_otpauth(otpauth);
-    if (!uri) return uri.error();
+    if (!uri) return caller.answer(uri.error());
 
     commands::AddAuthenticator command{.id = id, .authenticator = to_record(otpauth)};
     environment_->random(command.authenticator.id.bytes);
-    command.authenticator.label = options.label;
+    command.authenticator.label = std::move(options.label);
     command.authenticator.created = now().wall;
-    const TotpId authenticator = command.authenticator.id;
-    if (const auto written = write(std::move(command)); !written) return written.error();
-    return TotpEnrolment{.id = authenticator, .uri = *std::move(uri)};
+    TotpEnrolment enrolment{.id = command.authenticator.id, .uri = *std::move(uri)};
+    std::move(caller).write(
+        std::move(command),
+        [enrolment = std::move(enrolment)](Caller<TotpEnrolment> enrolled, LogSeq) mutable {
+            enrolled.answer(std::move(enrolment));
+        });
 }
 
-Result<LogSeq> Hall::confirm_totp(UserId id, TotpId authenticator, std::string_view code) {
-    auto pool = writable();
-    if (!pool) return pool.error();
-    const auto subject = find_subject(*pool, id);
-    if (!subject) return subject.error();
-    if (!subject->known) return Error(errc::not_found, "no user " + to_string(id));
+void Hall::confirm_totp(Caller<LogSeq> caller, UserId id, TotpId authenticator, std::string code) {
+    auto pool = writable(caller.may_wait());
+    if (!pool) return caller.answer(pool.error());
+    auto subject = find_subject(*pool, id);
+    if (!subject) return caller.answer(subject.error());
+    if (!subject->known) return caller.answer(Error(errc::not_found, "no user " + to_string(id)));
     const auto found =
         std::ranges::find(subject->user.authenticators, authenticator, &records::Authenticator::id);
     if (found == subject->user.authenticators.end()) {
-        return Error(errc::not_found, "no such authenticator");
+        return caller.answer(Error(errc::not_found, "no such authenticator"));
     }
-    if (found->confirmed) return errc::already_confirmed;
-    if (!clock_is_sound()) return Error(errc::clock_behind, "set this machine's clock first");
-
+    if (found->confirmed) return caller.answer(errc::already_confirmed);
+    if (!clock_is_sound()) {
+        return caller.answer(Error(errc::clock_behind, "set this machine's clock first"));
+    }
     const auto credential = attempts::CredentialId::totp(id, authenticator);
-    const auto read = [this, view = *pool, credential] { return read_standing(*view, credential); };
-    auto pass = gate_->wait_reserved(credential, deadline({}), now().monotonic, read);
-    if (!pass) return pass.error();
-    if (std::holds_alternative<attempts::Locked>(*pass)) {
-        return Error(errc::wrong_code, "too many wrong codes; wait, or enrol anew");
-    }
-    auto& reservation = std::get<attempts::Reservation>(*pass);
+    std::move(caller).reserve(
+        credential,
+        [this, view = *pool, credential] { return read_standing(*view, credential); },
+        [this, credential, wanted = std::move(*found), code = std::move(code)](
+            Caller<LogSeq> guesser, Steps::Pass pass) {
+            if (std::holds_alternative<attempts::Locked>(pass)) {
+                return guesser.answer(
+                    Error(errc::wrong_code, "too many wrong codes; wait, or enrol anew"));
+            }
+            auto write = judge_first_code(credential, wanted, code);
+            const bool is_right = static_cast<bool>(write.execute);
+            std::move(guesser).commit(
+                std::move(write),
+                [guess = std::get<Steps::Guess>(std::move(pass)), is_right](Caller<LogSeq> judged,
+                                                                            LogSeq seq) {
+                    judged.answer(is_right ? Result<LogSeq>(seq) : errc::wrong_code);
+                });
+        });
+}
+
+Write Hall::judge_first_code(const attempts::CredentialId& credential,
+                             const records::Authenticator& authenticator,
+                             std::string_view code) {
     const UnixTime time = judged_time();
-    const auto parameters = parameters_of(*found);
-    const auto step = accounts::matching_step(parameters, found->secret.bytes(), code, time);
+    const auto parameters = parameters_of(authenticator);
+    const auto step = accounts::matching_step(parameters, authenticator.secret.bytes(), code, time);
     Write write;
-    bool accepted = false;
-    if (step) {
-        write.rows = [&](attempts::Journal& journal) -> Result<void> {
-            const auto spent = journal.spend(credential,
-                                             attempts::Code::totp_step(value(*step)),
-                                             time + spent_row_kept,
-                                             step_view(parameters.period, time));
-            if (!spent) return spent.error();
-            accepted = *spent;
-            if (!accepted) return errc::wrong_code;
-            const auto cleared = journal.record_success(credential);
-            return cleared ? Result<void>() : cleared.error();
+    if (!step) {
+        write.rows = [credential](attempts::Journal& journal) {
+            return journal.count_failure(credential);
         };
-        write.execute = executing(commands::ConfirmAuthenticator{id, authenticator});
-    } else {
-        write.rows = [&](attempts::Journal& journal) { return journal.count_failure(credential); };
+        return write;
     }
-    const auto outcome = queue_.commit(std::move(write));
-    gate_->release(std::move(reservation), read, now().monotonic);
-    if (outcome && !step) return errc::wrong_code;
-    return outcome;
+    write.rows = [this, credential, step = *step, period = parameters.period, time](
+                     attempts::Journal& journal) -> Result<void> {
+        const auto spent = journal.spend(credential,
+                                         attempts::Code::totp_step(value(step)),
+                                         time + spent_row_kept,
+                                         step_view(period, time));
+        if (!spent) return spent.error();
+        if (!*spent) return errc::wrong_code;
+        const auto cleared = journal.record_success(credential);
+        return cleared ? Result<void>() : cleared.error();
+    };
+    write.execute = executing(commands::ConfirmAuthenticator{credential.user(), authenticator.id});
+    return write;
 }
 
-Result<LogSeq> Hall::remove_totp(UserId id, TotpId authenticator) {
-    return write(commands::RemoveAuthenticator{id, authenticator});
+void Hall::remove_totp(Caller<LogSeq> caller, UserId id, TotpId authenticator) {
+    std::move(caller).write(commands::RemoveAuthenticator{id, authenticator});
 }
 
-Result<std::vector<Secret>> Hall::make_recovery_codes(UserId id) {
+void Hall::make_recovery_codes(Caller<std::vector<Secret>> caller, UserId id) {
     constexpr std::size_t size = accounts::recovery_code_count * accounts::recovery_code_size;
     auto random = Secret::of_size(size);
     environment_->random(random.writable());
@@ -134,8 +153,11 @@ Result<std::vector<Secret>> Hall::make_recovery_codes(UserId id) {
         command.codes.push_back({accounts::recovery_code_digest(code, *recovery_key_).bytes});
         printed.push_back(accounts::print_recovery_code(code));
     }
-    if (const auto written = write(std::move(command)); !written) return written.error();
-    return printed;
+    std::move(caller).write(
+        std::move(command),
+        [printed = std::move(printed)](Caller<std::vector<Secret>> maker, LogSeq) mutable {
+            maker.answer(std::move(printed));
+        });
 }
 
 }  // namespace countersign

@@ -6,8 +6,8 @@
 #include "accounts/totp.h"
 #include "attempts/members_word.h"
 #include "attempts/unknown_names.h"
-#include "hall.h"
 #include "hall_replication.h"
+#include "hall_steps.h"
 #include "pool_settings.h"
 #include "records/codec.h"
 
@@ -309,26 +309,30 @@ void Hall::authenticate(SignIn attempt,
     running->run_on(std::move(handler));
 }
 
-Result<LogSeq> Hall::change_password(UserId id, const Secret& current, Secret password) {
-    const auto pool = writable();
-    if (!pool) return pool.error();
+void Hall::change_password(Caller<LogSeq> caller, UserId id, Secret current, Secret password) {
+    if (const auto pool = writable(caller.may_wait()); !pool) return caller.answer(pool.error());
     const auto user = get_user(id);
-    if (!user) return user.error();
+    if (!user) return caller.answer(user.error());
     SignIn proof;
     proof.login = user->login;
-    proof.password = current.clone();
-    Attempt attempt(*this, std::move(proof), accounts::SignInMachine::Purpose::prove_password);
-    const auto proved = attempt.run();
-    if (!proved) return proved.error();
-    if (proved->verdict != Verdict::accepted) {
-        return Error(errc::not_permitted, "the current password was not accepted");
-    }
-    auto hash = hash_new_password(**pool, password, user->login);
-    if (!hash) return hash.error();
-    return write(commands::SetPassword{.id = id,
-                                       .hash = *std::move(hash),
-                                       .expected = attempt.subject().user.password_version,
-                                       .rehash = false});
+    proof.password = std::move(current);
+    const auto attempt = std::make_shared<Attempt>(
+        *this, std::move(proof), accounts::SignInMachine::Purpose::prove_password);
+    const bool may_wait = caller.may_wait();
+    auto proved = [this,
+                   id,
+                   password = std::move(password),
+                   caller = std::move(caller),
+                   &subject = attempt->subject()](const Result<SignInResult>& result) mutable {
+        if (!result) return caller.answer(result.error());
+        if (result->verdict != Verdict::accepted) {
+            return caller.answer(
+                Error(errc::not_permitted, "the current password was not accepted"));
+        }
+        replace_password(std::move(caller), id, password, subject.user.password_version);
+    };
+    if (may_wait) return proved(attempt->run());
+    attempt->run_on(std::move(proved));
 }
 
 Result<accounts::Subject> Hall::find_subject(std::shared_ptr<const PoolView>& pool,

@@ -6,7 +6,7 @@
 #include "accounts/password_policy.h"
 #include "accounts/precis.h"
 #include "accounts/unicode.h"
-#include "hall.h"
+#include "hall_steps.h"
 #include "log/batch.h"
 #include "pool_settings.h"
 #include "records/codec.h"
@@ -87,30 +87,33 @@ std::string damaged_record(UserId id, const Error& error) {
 
 }  // namespace
 
-Result<std::string> Hall::hash_new_password(const PoolView& pool,
-                                            const Secret& password,
-                                            std::string_view login) {
-    const auto normal = accounts::normalise_password(password);
-    if (!normal) return normal.error();
+Result<Secret> Hall::check_new_password(const PoolView& pool,
+                                        const Secret& password,
+                                        std::string_view login) {
+    auto normal = accounts::normalise_password(password);
+    if (!normal) return normal;
     const accounts::PasswordPolicy policy{.minimum_length = pool.settings.password_minimum,
                                           .maximum_length = pool.settings.password_maximum};
     if (auto ok = accounts::check_new_password(policy, *normal, login, blocklist_); !ok) {
         return ok.error();
     }
-    return hash_password(pool, *normal);
+    return normal;
 }
 
 Result<std::string> Hall::hash_password(const PoolView& pool, const Secret& normal) {
-    const auto cost = hash_cost(pool.settings);
-    std::array<std::byte, sealing::argon2_salt_size> salt;
-    environment_->random(salt);
-    const std::size_t bytes = sealing::memory_of(cost);
+    const std::size_t bytes = sealing::memory_of(hash_cost(pool.settings));
     if (auto place = gate_->wait_admitted(own_source_, bytes, deadline({}), now().monotonic);
         !place)
         return place.error();
-    auto hash = sealing::hash_password(normal, cost, salt);
+    auto hash = hash_now(pool, normal);
     gate_->release(bytes, now().monotonic);
     return hash;
+}
+
+Result<std::string> Hall::hash_now(const PoolView& pool, const Secret& normal) const {
+    std::array<std::byte, sealing::argon2_salt_size> salt;
+    environment_->random(salt);
+    return sealing::hash_password(normal, hash_cost(pool.settings), salt);
 }
 
 Result<commands::CreateUser> Hall::to_command(const PoolView& pool, NewUser& user) {
@@ -149,26 +152,35 @@ Result<commands::CreateUser> Hall::to_command(const PoolView& pool, NewUser& use
             return read.error();
         record.password_hash = std::move(user.password_hash);
     } else if (!user.password.empty()) {
-        auto hash = hash_new_password(pool, user.password, record.login);
-        if (!hash) return hash.error();
-        record.password_hash = *std::move(hash);
+        auto normal = check_new_password(pool, user.password, record.login);
+        if (!normal) return normal.error();
+        user.password = *std::move(normal);
     }
-    if (!record.password_hash.empty()) {
+    if (!record.password_hash.empty() || !user.password.empty()) {
         record.password_version = PasswordVersion{1};
         record.password_changed = time;
     }
     return command;
 }
 
-Result<UserId> Hall::create_user(NewUser user) {
-    const auto pool = writable();
-    if (!pool) return pool.error();
+void Hall::create_user(Caller<UserId> caller, NewUser user) {
+    const auto pool = writable(caller.may_wait());
+    if (!pool) return caller.answer(pool.error());
     auto command = to_command(**pool, user);
-    if (!command) return command.error();
-    const UserId id = command->id;
-    const auto written = write(std::move(*command));
-    if (!written) return written.error();
-    return id;
+    if (!command) return caller.answer(command.error());
+    const auto write = [](Caller<UserId> creator, commands::CreateUser made) {
+        const UserId id = made.id;
+        std::move(creator).write(std::move(made),
+                                 [id](Caller<UserId> created, LogSeq) { created.answer(id); });
+    };
+    if (user.password.empty()) return write(std::move(caller), *std::move(command));
+    std::move(caller).hash(
+        *pool,
+        std::move(user.password),
+        [write, made = *std::move(command)](Caller<UserId> creator, std::string hash) mutable {
+            made.user.password_hash = std::move(hash);
+            write(std::move(creator), std::move(made));
+        });
 }
 
 std::vector<Result<UserId>> Hall::create_users(std::vector<NewUser> users) {
@@ -189,6 +201,14 @@ std::vector<Result<UserId>> Hall::create_users(std::vector<NewUser> users) {
         std::clamp<std::size_t>(options_.commit_queue / 2, 1, log::batch_changes_limit);
     for (auto& user : users) {
         auto command = to_command(**pool, user);
+        if (command && !user.password.empty()) {
+            auto hash = hash_password(**pool, user.password);
+            if (hash) {
+                command->user.password_hash = *std::move(hash);
+            } else {
+                command = hash.error();
+            }
+        }
         if (!command) {
             results.push_back(command.error());
             continue;
@@ -329,45 +349,58 @@ Result<UserPage> Hall::list_users(const UserQuery& query) {
     return page;
 }
 
-Result<LogSeq> Hall::change_user(UserId id, UserChanges changes) {
+void Hall::change_user(Caller<LogSeq> caller, UserId id, UserChanges changes) {
     commands::ChangeUser command;
     command.id = id;
     if (changes.login) {
         auto login = accounts::normalise_login(*changes.login);
-        if (!login) return login.error();
+        if (!login) return caller.answer(login.error());
         command.login = *std::move(login);
     }
     if (changes.display_name) {
-        if (auto ok = check_display_name(*changes.display_name); !ok) return ok.error();
+        if (auto ok = check_display_name(*changes.display_name); !ok) {
+            return caller.answer(ok.error());
+        }
         command.display_name = std::move(changes.display_name);
     }
     if (changes.email) {
         auto email = read_email(*changes.email);
-        if (!email) return email.error();
+        if (!email) return caller.answer(email.error());
         command.email = std::move(*email);
     }
     command.disabled = changes.disabled;
-    return write(std::move(command));
+    std::move(caller).write(std::move(command));
 }
 
-Result<LogSeq> Hall::set_password(UserId id, Secret password) {
-    const auto pool = writable();
-    if (!pool) return pool.error();
+void Hall::set_password(Caller<LogSeq> caller, UserId id, Secret password) {
+    replace_password(std::move(caller), id, password, std::nullopt);
+}
+
+void Hall::replace_password(Caller<LogSeq> caller,
+                            UserId id,
+                            const Secret& password,
+                            std::optional<PasswordVersion> expected) {
+    const auto pool = writable(caller.may_wait());
+    if (!pool) return caller.answer(pool.error());
     const auto user = get_user(id);
-    if (!user) return user.error();
-    auto hash = hash_new_password(**pool, password, user->login);
-    if (!hash) return hash.error();
-    return write(commands::SetPassword{
-        .id = id, .hash = *std::move(hash), .expected = std::nullopt, .rehash = false});
+    if (!user) return caller.answer(user.error());
+    auto normal = check_new_password(**pool, password, user->login);
+    if (!normal) return caller.answer(normal.error());
+    std::move(caller).hash(
+        *pool, *std::move(normal), [id, expected](Caller<LogSeq> changer, std::string hash) {
+            std::move(changer).write(commands::SetPassword{
+                .id = id, .hash = std::move(hash), .expected = expected, .rehash = false});
+        });
 }
 
-Result<LogSeq> Hall::erase_user(UserId id) {
-    if (const auto pool = writable(); !pool) return pool.error();
-    return queue_.commit({.rows = [id](attempts::Journal& journal) -> Result<void> {
-                              journal.erase(id);
-                              return {};
-                          },
-                          .execute = executing(commands::EraseUser{id})});
+void Hall::erase_user(Caller<LogSeq> caller, UserId id) {
+    if (const auto pool = writable(caller.may_wait()); !pool) return caller.answer(pool.error());
+    std::move(caller).commit({.rows = [id](attempts::Journal& journal) -> Result<void> {
+                                  journal.erase(id);
+                                  return {};
+                              },
+                              .execute = executing(commands::EraseUser{id})},
+                             [](Caller<LogSeq> eraser, LogSeq seq) { eraser.answer(seq); });
 }
 
 }  // namespace countersign

@@ -2,10 +2,40 @@
 
 #include <utility>
 
-#include "hall.h"
 #include "hall_replication.h"
+#include "hall_steps.h"
 
 namespace countersign {
+namespace {
+
+/// Calls what may have to wait, and waits on this thread.
+template <class T, class... Parameters, class... Arguments>
+Result<T> wait_for(Hall& hall,
+                   void (Hall::*call)(Hall::Caller<T>, Parameters...),
+                   Arguments... arguments) {
+    Result<T> outcome = errc::cancelled;
+    Hall::Caller<T> caller({hall, Hall::Steps::On::own_thread},
+                           [&](Result<T> answer) { outcome = std::move(answer); });
+    (hall.*call)(std::move(caller), std::move(arguments)...);
+    return outcome;
+}
+
+/// Calls it in tasks.
+template <class T, class... Parameters, class... Arguments>
+void begin(Hall& hall,
+           OutcomeHandler<T> handler,
+           void (Hall::*call)(Hall::Caller<T>, Parameters...),
+           Arguments... arguments) {
+    const Hall::Steps steps(hall, Hall::Steps::On::tasks);
+    steps.run([&hall,
+               call,
+               caller = Hall::Caller<T>(steps, std::move(handler)),
+               ... arguments = std::move(arguments)]() mutable {
+        (hall.*call)(std::move(caller), std::move(arguments)...);
+    });
+}
+
+}  // namespace
 
 Store::Store(std::unique_ptr<Hall> hall) : hall_(std::move(hall)) {}
 Store::Store(Store&&) noexcept = default;
@@ -73,7 +103,10 @@ Result<void> Store::rewrap(std::shared_ptr<KeyProvider> provider) {
 }
 
 Result<UserId> Users::create(NewUser user) {
-    return hall_->noticing(hall_->create_user(std::move(user)));
+    return wait_for(*hall_, &Hall::create_user, std::move(user));
+}
+void Users::create(NewUser user, OutcomeHandler<UserId> handler) {
+    begin(*hall_, std::move(handler), &Hall::create_user, std::move(user));
 }
 std::vector<Result<UserId>> Users::create_many(std::vector<NewUser> users) {
     return hall_->create_users(std::move(users));
@@ -91,28 +124,63 @@ Result<UserPage> Users::list(const UserQuery& query) {
     return hall_->noticing(hall_->list_users(query));
 }
 Result<LogSeq> Users::change(UserId id, UserChanges changes) {
-    return hall_->noticing(hall_->change_user(id, std::move(changes)));
+    return wait_for(*hall_, &Hall::change_user, id, std::move(changes));
+}
+void Users::change(UserId id, UserChanges changes, OutcomeHandler<LogSeq> handler) {
+    begin(*hall_, std::move(handler), &Hall::change_user, id, std::move(changes));
 }
 Result<LogSeq> Users::set_password(UserId id, Secret password) {
-    return hall_->noticing(hall_->set_password(id, std::move(password)));
+    return wait_for(*hall_, &Hall::set_password, id, std::move(password));
+}
+void Users::set_password(UserId id, Secret password, OutcomeHandler<LogSeq> handler) {
+    begin(*hall_, std::move(handler), &Hall::set_password, id, std::move(password));
 }
 Result<LogSeq> Users::change_password(UserId id, const Secret& current, Secret password) {
-    return hall_->noticing(hall_->change_password(id, current, std::move(password)));
+    return wait_for(*hall_, &Hall::change_password, id, current.clone(), std::move(password));
+}
+void Users::change_password(UserId id,
+                            Secret current,
+                            Secret password,
+                            OutcomeHandler<LogSeq> handler) {
+    begin(*hall_,
+          std::move(handler),
+          &Hall::change_password,
+          id,
+          std::move(current),
+          std::move(password));
 }
 Result<LogSeq> Users::erase(UserId id) {
-    return hall_->noticing(hall_->erase_user(id));
+    return wait_for(*hall_, &Hall::erase_user, id);
+}
+void Users::erase(UserId id, OutcomeHandler<LogSeq> handler) {
+    begin(*hall_, std::move(handler), &Hall::erase_user, id);
 }
 Result<TotpEnrolment> Users::enrol_totp(UserId id, TotpOptions options) {
-    return hall_->noticing(hall_->enrol_totp(id, options));
+    return wait_for(*hall_, &Hall::enrol_totp, id, std::move(options));
+}
+void Users::enrol_totp(UserId id, TotpOptions options, OutcomeHandler<TotpEnrolment> handler) {
+    begin(*hall_, std::move(handler), &Hall::enrol_totp, id, std::move(options));
 }
 Result<LogSeq> Users::confirm_totp(UserId id, TotpId authenticator, std::string_view code) {
-    return hall_->noticing(hall_->confirm_totp(id, authenticator, code));
+    return wait_for(*hall_, &Hall::confirm_totp, id, authenticator, std::string(code));
+}
+void Users::confirm_totp(UserId id,
+                         TotpId authenticator,
+                         std::string code,
+                         OutcomeHandler<LogSeq> handler) {
+    begin(*hall_, std::move(handler), &Hall::confirm_totp, id, authenticator, std::move(code));
 }
 Result<LogSeq> Users::remove_totp(UserId id, TotpId authenticator) {
-    return hall_->noticing(hall_->remove_totp(id, authenticator));
+    return wait_for(*hall_, &Hall::remove_totp, id, authenticator);
+}
+void Users::remove_totp(UserId id, TotpId authenticator, OutcomeHandler<LogSeq> handler) {
+    begin(*hall_, std::move(handler), &Hall::remove_totp, id, authenticator);
 }
 Result<std::vector<Secret>> Users::make_recovery_codes(UserId id) {
-    return hall_->noticing(hall_->make_recovery_codes(id));
+    return wait_for(*hall_, &Hall::make_recovery_codes, id);
+}
+void Users::make_recovery_codes(UserId id, OutcomeHandler<std::vector<Secret>> handler) {
+    begin(*hall_, std::move(handler), &Hall::make_recovery_codes, id);
 }
 
 Result<Secret> Nodes::invite(Invite invite) {

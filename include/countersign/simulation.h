@@ -16,6 +16,7 @@
 #include "countersign/options.h"
 #include "countersign/store.h"
 #include "countersign/time.h"
+#include "countersign/users.h"
 
 /// Many sites in one process, for tests: real stores and real links under virtual time, on a
 /// network and on disks that follow from a seed and fail as told. Nothing sleeps, no file is
@@ -67,7 +68,8 @@ class Site {
     // The process.
     bool is_running() const noexcept;
     /// The store of the running process; only while `is_running()`. Calls take no virtual time and
-    /// return at once; where sign-ins of one user are under way, sign in through `sign_in`.
+    /// return at once; those with a handler go on while time passes. Where sign-ins of one user are
+    /// under way, sign in through `sign_in`.
     Store& store();
     /// Why the process is not running, or what kept it from starting last.
     const std::optional<Error>& failure() const noexcept;
@@ -116,6 +118,18 @@ class Site {
                                  std::string code = {});
     /// The same without waiting; `handler` is called while time passes.
     void sign_in(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
+    /// One write, decided: time passes until then, and writes that are under way meanwhile share
+    /// commits. `begin` hands `done` to one of the calls of Users that take a handler:
+    ///     site.write<LogSeq>([&](Users users, auto done) { users.erase(id, std::move(done)); });
+    /// T is LogSeq, UserId, TotpEnrolment or std::vector<Secret>, as that call says.
+    template <class T>
+    Result<T> write(const std::function<void(Users users, OutcomeHandler<T> done)>& begin);
+    /// The same without waiting; `handler` is called while time passes. Errors besides the call's:
+    /// errc::cancelled, when the process ended before it could tell: then the write has happened
+    /// whole or not at all, and only the records say which.
+    template <class T>
+    void write(const std::function<void(Users users, OutcomeHandler<T> done)>& begin,
+               OutcomeHandler<T> handler);
     /// What the store told of, all processes of this site together, oldest first.
     const std::vector<Event>& events() const noexcept;
     std::size_t count(Event::Kind kind) const noexcept;
@@ -138,7 +152,7 @@ struct SimulationOptions {
     Options store;
     LinkOptions link;
     Route route;  ///< between any two sites, until told otherwise
-    /// How long a hash or another task that may block takes.
+    /// How long a hash, a commit or another task that may block takes.
     milliseconds task_time{2};
 
     static PoolOptions cheap_pool();

@@ -91,9 +91,17 @@ struct UserPage {
     std::size_t not_held = 0;  ///< users on this page whose realm this node cannot open
 };
 
+/// What a call that does not wait tells its outcome to, once.
+template <class T>
+using OutcomeHandler = std::move_only_function<void(Result<T>)>;
+
 /// Users of the pool. Every change is one durable, signed write of the primary; on another node it
 /// is errc::not_primary, naming the one that writes. Reads see this node's newest commit.
 /// Thread-safe.
+///
+/// The forms of writes that take a handler return at once and call it from Options::run_blocking's
+/// thread, where nothing waits for anything but the disk: after an unclean end, while other members
+/// are still to be heard, they are errc::timed_out. Writes under way at one time share commits.
 ///
 /// Errors of every call besides those named: errc::io_error, errc::corrupt, errc::outcome_unknown,
 /// and of every write errc::disk_full, errc::read_only, errc::busy, errc::overloaded.
@@ -102,6 +110,7 @@ class Users {
     /// Errors: errc::invalid_login, errc::invalid_password, errc::password_blocked,
     /// errc::invalid_email, errc::invalid_hash, errc::invalid_totp, errc::already_exists.
     Result<UserId> create(NewUser user);
+    void create(NewUser user, OutcomeHandler<UserId> handler);
     /// Many at once, in as few commits as the batch limits allow; each stands or falls alone.
     /// Results are in the order of `users`.
     std::vector<Result<UserId>> create_many(std::vector<NewUser> users);
@@ -117,24 +126,38 @@ class Users {
 
     /// Errors: errc::not_found, and as create.
     Result<LogSeq> change(UserId id, UserChanges changes);
+    void change(UserId id, UserChanges changes, OutcomeHandler<LogSeq> handler);
     /// Sets a password, as an operator does. What was counted against the old one is void.
     Result<LogSeq> set_password(UserId id, Secret password);
+    void set_password(UserId id, Secret password, OutcomeHandler<LogSeq> handler);
     /// Changes a password, as its owner does. A wrong `current` is an attempt like any other:
     /// counted, and refused while locked. Errors: errc::not_permitted (wrong, or locked: not said
     /// which).
     Result<LogSeq> change_password(UserId id, const Secret& current, Secret password);
+    void change_password(UserId id,
+                         Secret current,
+                         Secret password,
+                         OutcomeHandler<LogSeq> handler);
     /// Removes the user with all that hangs on the record. The old ciphertext leaves the log with
     /// the next compaction.
     Result<LogSeq> erase(UserId id);
+    void erase(UserId id, OutcomeHandler<LogSeq> handler);
 
     /// A new secret of 160 random bits. Errors: errc::limit_reached (8 a user), errc::invalid_totp.
     Result<TotpEnrolment> enrol_totp(UserId id, TotpOptions options = {});
+    void enrol_totp(UserId id, TotpOptions options, OutcomeHandler<TotpEnrolment> handler);
     /// Makes the authenticator a second factor, spending the code. Errors: errc::wrong_code
     /// (counted as any failed code is), errc::already_confirmed.
     Result<LogSeq> confirm_totp(UserId id, TotpId authenticator, std::string_view code);
+    void confirm_totp(UserId id,
+                      TotpId authenticator,
+                      std::string code,
+                      OutcomeHandler<LogSeq> handler);
     Result<LogSeq> remove_totp(UserId id, TotpId authenticator);
+    void remove_totp(UserId id, TotpId authenticator, OutcomeHandler<LogSeq> handler);
     /// Ten new codes of 80 random bits, each good once; older ones are void. Show them once.
     Result<std::vector<Secret>> make_recovery_codes(UserId id);
+    void make_recovery_codes(UserId id, OutcomeHandler<std::vector<Secret>> handler);
 
   private:
     friend class Store;

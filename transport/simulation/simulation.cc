@@ -11,6 +11,7 @@ namespace countersign::simulation {
 namespace {
 
 constexpr std::chrono::minutes patience_of_joiners{10};
+constexpr std::chrono::minutes patience_of_callers{2};
 constexpr milliseconds shortest_look{100};
 
 Error wrong(std::string what) {
@@ -27,6 +28,22 @@ Result<void> check(const Route& route) {
 
 Error unknown(std::string_view name) {
     return Error(errc::not_found, "no site is called " + std::string(name));
+}
+
+Error not_running(const Site& site) {
+    return Error(errc::cancelled, site.name() + " is not running");
+}
+
+/// What `begin` hands to its handler: time passes until then.
+template <class T, class Begin>
+Result<T> wait_for(World& world, const Begin& begin) {
+    const auto answer = std::make_shared<std::optional<Result<T>>>();
+    begin([answer](Result<T> result) { *answer = std::move(result); });
+    const Instant until = world.schedule.now() + patience_of_callers;
+    while (!*answer && world.step(until)) {
+    }
+    if (!*answer) return Error(errc::timed_out, "no answer within two minutes");
+    return std::move(**answer);
 }
 
 }  // namespace
@@ -317,15 +334,9 @@ std::uint64_t Site::bytes_on_disk() const {
 }
 
 Result<SignInResult> Site::sign_in(SignIn attempt) {
-    auto answer = std::make_shared<std::optional<Result<SignInResult>>>();
-    impl_->sign_in(std::move(attempt),
-                   [answer](Result<SignInResult> result) { *answer = std::move(result); });
-    World& world = impl_->world;
-    const Instant until = world.schedule.now() + std::chrono::minutes{2};
-    while (!*answer && world.step(until)) {
-    }
-    if (!*answer) return Error(errc::timed_out, "no answer within two minutes");
-    return std::move(**answer);
+    return wait_for<SignInResult>(impl_->world, [&](OutcomeHandler<SignInResult> done) {
+        sign_in(std::move(attempt), std::move(done));
+    });
 }
 
 Result<SignInResult> Site::sign_in(std::string login, std::string_view password, std::string code) {
@@ -334,8 +345,33 @@ Result<SignInResult> Site::sign_in(std::string login, std::string_view password,
 }
 
 void Site::sign_in(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler) {
-    impl_->sign_in(std::move(attempt), std::move(handler));
+    if (!is_running()) return handler(not_running(*this));
+    store().authenticate(std::move(attempt), impl_->while_it_runs(std::move(handler)));
 }
+
+template <class T>
+Result<T> Site::write(const std::function<void(Users, OutcomeHandler<T>)>& begin) {
+    return wait_for<T>(impl_->world,
+                       [&](OutcomeHandler<T> done) { write<T>(begin, std::move(done)); });
+}
+
+template <class T>
+void Site::write(const std::function<void(Users, OutcomeHandler<T>)>& begin,
+                 OutcomeHandler<T> handler) {
+    if (!is_running()) return handler(not_running(*this));
+    begin(store().users(), impl_->while_it_runs(std::move(handler)));
+}
+
+template <class T>
+using BeginWrite = const std::function<void(Users, OutcomeHandler<T>)>&;
+template Result<LogSeq> Site::write(BeginWrite<LogSeq>);
+template Result<UserId> Site::write(BeginWrite<UserId>);
+template Result<TotpEnrolment> Site::write(BeginWrite<TotpEnrolment>);
+template Result<std::vector<Secret>> Site::write(BeginWrite<std::vector<Secret>>);
+template void Site::write(BeginWrite<LogSeq>, OutcomeHandler<LogSeq>);
+template void Site::write(BeginWrite<UserId>, OutcomeHandler<UserId>);
+template void Site::write(BeginWrite<TotpEnrolment>, OutcomeHandler<TotpEnrolment>);
+template void Site::write(BeginWrite<std::vector<Secret>>, OutcomeHandler<std::vector<Secret>>);
 
 const std::vector<Event>& Site::events() const noexcept {
     return impl_->events;

@@ -40,22 +40,6 @@ std::shared_ptr<KeyProvider> key_service(const bool& is_away) {
         "simulated key service");
 }
 
-/// Calls its handler in any case: with errc::cancelled if nobody else has.
-class Answer {
-  public:
-    using Handler = std::move_only_function<void(Result<SignInResult>)>;
-    explicit Answer(Handler handler) : handler_(std::move(handler)) {}
-    Answer(Answer&& other) noexcept : handler_(std::exchange(other.handler_, {})) {}
-    Answer& operator=(Answer&&) = delete;
-    ~Answer() {
-        if (handler_) handler_(Error(errc::cancelled, "the process ended"));
-    }
-    void operator()(Result<SignInResult> result) { std::exchange(handler_, {})(std::move(result)); }
-
-  private:
-    Handler handler_;
-};
-
 }  // namespace
 
 Site::Impl::Impl(World& of, std::string given, const std::string& machine_id)
@@ -275,12 +259,6 @@ void Site::Impl::run_blocking(std::function<void()> task) {
         tasks_.pop_front();
         next();
     });
-}
-
-void Site::Impl::sign_in(SignIn attempt,
-                         std::move_only_function<void(Result<SignInResult>)> handler) {
-    if (!store) return handler(Error(errc::cancelled, name + " is not running"));
-    store->authenticate(std::move(attempt), Answer(std::move(handler)));
 }
 
 }  // namespace countersign::simulation

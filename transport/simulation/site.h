@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "countersign/simulation.h"
@@ -18,6 +19,23 @@ namespace countersign::simulation {
 
 /// Where every site keeps its store.
 inline constexpr const char* store_directory = "/store";
+
+/// Calls its handler in any case: with errc::cancelled if nobody else has.
+template <class T>
+class Answer {
+  public:
+    explicit Answer(OutcomeHandler<T> handler) : handler_(std::move(handler)) {}
+    Answer(Answer&& other) noexcept : handler_(std::exchange(other.handler_, {})) {}
+    Answer& operator=(Answer&&) = delete;
+    ~Answer() {
+        if (handler_) cancel();
+    }
+    void operator()(Result<T> result) { std::exchange(handler_, {})(std::move(result)); }
+    void cancel() { (*this)(Error(errc::cancelled, "the process ended")); }
+
+  private:
+    OutcomeHandler<T> handler_;
+};
 
 /// A site's inside: the machine, and the process that comes and goes on it.
 class Site::Impl final : public StationGround {
@@ -35,7 +53,16 @@ class Site::Impl final : public StationGround {
     /// Whether the power has gone in the middle of something; then everything else goes too.
     void notice_power();
     void pause(milliseconds time);
-    void sign_in(SignIn attempt, std::move_only_function<void(Result<SignInResult>)> handler);
+    /// What hands on to `handler` what this process answers, as long as it runs: nobody hears what
+    /// it says while it ends.
+    template <class T>
+    OutcomeHandler<T> while_it_runs(OutcomeHandler<T> handler) {
+        return [this, life = life_, answer = Answer<T>(std::move(handler))](
+                   Result<T> outcome) mutable {
+            if (life != life_ || !machine.is_on()) return answer.cancel();
+            answer(std::move(outcome));
+        };
+    }
     /// Errors: errc::busy (the process runs), errc::invalid_argument (no backup).
     Result<void> put_back(const Backup& backup, bool same_files);
     /// Errors: errc::busy, errc::not_found.

@@ -197,6 +197,96 @@ TEST_CASE("simulation: many sign-ins at once: all are answered") {
     CHECK(refused == 100);
 }
 
+TEST_CASE("simulation: writes and sign-ins at once: one commit, each is told its own outcome") {
+    PoolOf pool({"hq", "berlin"});
+    const auto bob = add_user(pool.hq().store(), "bob");
+    const auto head = pool.hq().store().status()->seq;
+    std::vector<Result<LogSeq>> written;
+    std::vector<Result<UserId>> created;
+    int refused = 0;
+    pool.hq().write<LogSeq>(
+        [&](Users users, auto done) {
+            users.set_password(pool.alice, Secret(new_password), std::move(done));
+        },
+        [&](Result<LogSeq> seq) { written.push_back(std::move(seq)); });
+    pool.hq().write<LogSeq>([&](Users users, auto done) { users.erase(bob, std::move(done)); },
+                            [&](Result<LogSeq> seq) { written.push_back(std::move(seq)); });
+    pool.hq().sign_in({.login = "nobody", .password = Secret("wrong password")},
+                      [&](Result<SignInResult> result) {
+                          if (result && result->verdict == Verdict::refused) ++refused;
+                      });
+    for (int i = 0; i < 2; ++i) {
+        pool.hq().write<UserId>(
+            [&](Users users, auto done) {
+                users.create({.login = "carol", .password = Secret(good_password)},
+                             std::move(done));
+            },
+            [&](Result<UserId> id) { created.push_back(std::move(id)); });
+    }
+    CHECK(written.empty());
+    CHECK(pool.hq().store().status()->seq == head);
+    pool.world.run(100ms);
+    REQUIRE(written.size() == 2);
+    for (const auto& seq : written) CHECK(seq == next(head));
+    REQUIRE(created.size() == 2);
+    CHECK(created[0]);
+    CHECK(created[1].error() == errc::already_exists);
+    CHECK(refused == 1);
+    REQUIRE(pool.world.settle(10s));
+    CHECK(pool.sign_in("berlin", new_password) == Verdict::accepted);
+    CHECK(pool.at("berlin").store().users().get(bob).error() == errc::not_found);
+}
+
+TEST_CASE("simulation: a write is waited for: time passes, and it is there") {
+    PoolOf pool({"hq", "berlin"});
+    const auto began = pool.world.now().monotonic;
+    const auto codes = pool.hq().write<std::vector<Secret>>(
+        [&](Users users, auto done) { users.make_recovery_codes(pool.alice, std::move(done)); });
+    REQUIRE(codes);
+    CHECK(codes->size() == 10);
+    CHECK(pool.world.now().monotonic > began);
+    const auto elsewhere = pool.at("berlin").write<TotpEnrolment>(
+        [&](Users users, auto done) { users.enrol_totp(pool.alice, {}, std::move(done)); });
+    CHECK(elsewhere.error() == errc::not_primary);
+}
+
+TEST_CASE("simulation: the process ends with writes under way: cancelled, whole or absent") {
+    for (std::uint64_t call = 0; call < 24; ++call) {
+        CAPTURE(call);
+        PoolOf pool({"hq", "berlin"});
+        const auto bob = add_user(pool.hq().store(), "bob");
+        REQUIRE(pool.world.settle(10s));
+        std::vector<Result<LogSeq>> told;
+        for (const UserId id : {pool.alice, bob}) {
+            pool.hq().write<LogSeq>(
+                [&](Users users, auto done) {
+                    users.set_password(id, Secret(new_password), std::move(done));
+                },
+                [&](Result<LogSeq> seq) { told.push_back(std::move(seq)); });
+        }
+        if (call == 0) {
+            pool.hq().kill();
+        } else {
+            pool.hq().cut_power_at(call, Damage::scatter);
+        }
+        pool.world.run(1s);
+        REQUIRE(told.size() == 2);
+        CHECK(told[0].has_value() == told[1].has_value());
+        if (!pool.hq().is_running()) pool.hq().start();
+        REQUIRE(pool.world.settle(2min));
+        const bool is_new = pool.sign_in("berlin", new_password) == Verdict::accepted;
+        const auto of_bob = pool.at("berlin").sign_in("bob", new_password);
+        REQUIRE(of_bob);
+        CHECK((of_bob->verdict == Verdict::accepted) == is_new);  // they were one commit
+        if (told[0]) CHECK(is_new);
+        if (call == 0) {
+            CHECK(told[0].error() == errc::cancelled);
+            CHECK_FALSE(is_new);
+        }
+        CHECK(pool.hq().store().log().verify());
+    }
+}
+
 TEST_CASE("simulation: a slow and lossy route: the copy takes as long as its bytes need") {
     Simulation world = *Simulation::begin(
         {.route = {.latency = 50ms, .jitter = 10ms, .loss = 0.1, .bytes_per_second = 2'000}});
@@ -265,4 +355,7 @@ TEST_CASE("simulation: what does not exist, or cannot be: a clear error, nothing
     pool.hq().stop();
     const auto refused = pool.hq().sign_in("alice", good_password);
     CHECK(refused.error() == errc::cancelled);
+    const auto not_written = pool.hq().write<LogSeq>(
+        [&](Users users, auto done) { users.erase(pool.alice, std::move(done)); });
+    CHECK(not_written.error() == errc::cancelled);
 }
