@@ -7,7 +7,7 @@ if [ ! -f "$2/build.ninja" ]; then
     "$meson" setup "$2" "$1" -Dtests=enabled -Db_coverage=true -Doptimization=0 -Ddebug=false
 fi
 find "$2" -name '*.gcda' -delete
-"$meson" test -C "$2" --print-errorlogs --timeout-multiplier 4 unit
+"$meson" test -C "$2" --print-errorlogs --timeout-multiplier 4 unit pools
 # Cap'n Proto's generated code is not ours.
 status=0
 gcovr --root "$1" --filter "$1/lib/" --filter "$1/transport/" --exclude '.*\.capnp.*' \

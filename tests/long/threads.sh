@@ -8,4 +8,4 @@ if [ ! -f "$2/build.ninja" ]; then
         -Db_lundef=false -Doptimization=1 -Ddebug=false -Dcpp_args=-gline-tables-only
 fi
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-    "$meson" test -C "$2" --print-errorlogs --timeout-multiplier 6 unit
+    "$meson" test -C "$2" --print-errorlogs --timeout-multiplier 6 unit pools

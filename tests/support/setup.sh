@@ -11,7 +11,7 @@ packages=(
 )
 case ${1:-} in
     '') ;;
-    ci) packages+=(clang-format-19 python3-dissononce) ;;
+    ci) packages+=(clang-format-19 clang-19 libclang-rt-19-dev python3-dissononce) ;;
     long)
         packages+=(clang-format-19 clang-19 libclang-rt-19-dev clang-tidy-19 gcovr valgrind)
         packages+=(python3-dissononce golang-go golang-github-flynn-noise-dev)
