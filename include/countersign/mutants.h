@@ -21,6 +21,8 @@ enum class Mutant {
     reuse_seq,
     skip_commit_error,
     async_commit,
+    hide_group_failure,
+    first_change_stays,
     ack_before_durable,
     // Copies.
     skip_copy_proof,

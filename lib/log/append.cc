@@ -5,6 +5,8 @@
 #include <functional>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "log/author.h"
 
 namespace countersign::log {
@@ -91,6 +93,7 @@ Result<Appender::Added> Appender::add(const Execute& execute,
             return applied.error();
         }
         change.before.reset();
+        if (is_planted(Mutant::first_change_stays) && changes_.contains(change.name)) continue;
         changes_.insert_or_assign(change.name, std::move(change));
     }
     bytes_ += *bytes;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -24,12 +25,38 @@ struct UserState {
     }
 };
 
+/// What one write makes of a user.
+struct UserChange {
+    std::uint64_t number = 0;  ///< one for each
+    std::optional<std::string> password;
+    std::optional<bool> disabled;
+    std::optional<std::string> totp_uri;
+    bool erases = false;
+    bool is_under_way = true;       ///< nobody has been told yet what came of it
+    std::optional<errc> told = {};  ///< instead of whether it happened
+
+    UserState after(UserState state, LogSeq seq) const {
+        state.seq = seq;
+        if (password) state.password = *password;
+        if (disabled) state.disabled = *disabled;
+        if (totp_uri) state.totp_uri = *totp_uri;
+        state.erased = erases;
+        return state;
+    }
+};
+
 /// A user as the operators of a pool know it.
 struct KnownUser {
     std::string login;
     UserId id;
-    std::vector<UserState> states;    ///< in the order of the log
-    std::optional<UserState> unsure;  ///< a write of which nobody knows whether it happened
+    std::vector<UserState> states;  ///< in the order of the log
+    /// Writes that are under way, or of which nobody knows whether they happened, in the order in
+    /// which they were asked for.
+    std::vector<UserChange> open;
+    bool is_lost = false;  ///< nobody will ever know what became of them
+
+    bool is_unsure() const { return is_lost || !open.empty(); }
+    bool is_under_way() const { return std::ranges::any_of(open, &UserChange::is_under_way); }
 
     /// As a node that holds the log up to `seq` should see it; null: not there yet.
     const UserState* at(LogSeq seq) const {

@@ -47,15 +47,16 @@ void SwarmRun::judge(std::size_t site, const Attempt& attempt, const Result<Sign
     const auto found = std::ranges::find(
         users_, attempt.login, [](const auto& user) { return std::string_view(user->login); });
     if (!result) {
+        note_overload(result.error());
         if (guesses) guesses->lose(attempt.password == attempt.key->second);
         const bool is_gone = result.error() == errc::not_found && found != users_.end() &&
-                             ((*found)->unsure || (*found)->newest().erased);
+                             ((*found)->is_unsure() || (*found)->newest().erased);
         check("answers", is_gone || may_fail(result.error().code()), [&] {
             return at.site->name() + " cannot decide an attempt: " + result.error().message();
         });
         return;
     }
-    if (found == users_.end() || (*found)->unsure) {
+    if (found == users_.end() || (*found)->is_unsure()) {
         if (guesses) guesses->lose(true);
         return;
     }

@@ -20,6 +20,7 @@ constexpr std::uint64_t most_bytes_on_disk = std::uint64_t{64} << 20;
 constexpr std::size_t most_handles = 24;
 constexpr seconds age_slack{2};
 constexpr minutes time_to_repair{3};
+constexpr minutes time_to_answer{2};
 constexpr std::size_t nonce_at = 7;
 constexpr std::size_t nonce_size = 24;
 
@@ -116,7 +117,7 @@ void SwarmRun::check_newcomers() {
 /// That a site shows at least the failures that it has answered, and no fewer than it showed.
 void SwarmRun::check_counts(Known& known) {
     KnownUser* const user = some_user();
-    if (!user || user->unsure || known.is_clone) return;
+    if (!user || user->is_unsure() || known.is_clone) return;
     const UserState* const state = user->at(known.head);
     if (!state || state->erased || state != &user->newest()) return;
     Guesses& guesses = known.guesses[{user->login, state->password}];
@@ -157,6 +158,13 @@ void SwarmRun::check_caps(Known& known) {
 
 // In peace.
 
+/// That everyone who has asked for a write is told something.
+void SwarmRun::check_writes_end() {
+    check("answers", await_writes(time_to_answer), [] {
+        return "somebody who asked for a write was not told what came of it";
+    });
+}
+
 void SwarmRun::check_agreement() {
     for (auto& known : known_) {
         if (!known.is_member || known.is_clone) continue;
@@ -184,7 +192,7 @@ void SwarmRun::check_users(Known& known) {
     constexpr std::size_t most = 12;
     for (std::size_t i = 0; i < std::min(most, users_.size()) && !ended(); ++i) {
         KnownUser& user = *users_[draw_.below(users_.size())];
-        if (user.unsure) continue;
+        if (user.is_unsure()) continue;
         sign_in(known, user, user.newest().password, std::nullopt);
         simulation_.run(milliseconds{100});
         check_counts(known);
@@ -256,9 +264,9 @@ void SwarmRun::check_nonces() {
 /// Erases a user, lets go of the log everywhere, and looks for what is left of the record.
 void SwarmRun::check_erasure() {
     const auto found = std::ranges::find_if(users_, [](const auto& user) {
-        return !user->unsure && !user->states.empty() && !user->newest().erased;
+        return !user->is_unsure() && !user->states.empty() && !user->newest().erased;
     });
-    if (found != users_.end()) erase(**found);
+    if (found != users_.end()) erase(**found, Way::waits);
     if (ended() || !simulation_.settle(minutes{1})) return;
     for (auto& known : known_) {
         if (!known.is_member || known.is_clone) continue;
@@ -267,10 +275,10 @@ void SwarmRun::check_erasure() {
         check("erased", first.has_value(), [&] { return first.error().message(); });
         if (!first) return;
         if (first->batches_kept > 1) continue;  // somebody copies, and needs them
+        const LogSeq head = store.links().store()->head().seq;
         const auto image = inside(known).machine.disk().image(store_directory, false);
-        for (const UserId& id : erased_) {
-            // The newest batch is kept, and may be the one that erased.
-            if (&id == &erased_.back()) continue;
+        for (const auto& [id, seq] : erased_) {
+            if (seq == head) continue;  // the newest batch is kept, and it is this one
             for (const auto& entry : image.entries) {
                 check("erased", !contains(entry.bytes, as_text(id.bytes)), [&] {
                     return known.site->name() + " still has an erased record in " + entry.path;

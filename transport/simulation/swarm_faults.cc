@@ -34,8 +34,10 @@ void SwarmRun::start(Site& site) {
 
 void SwarmRun::do_fault() {
     const Fault fault = draw_.pick(plan_.acts);
-    if (fault <= Fault::machine_paused || fault == Fault::half_open) return fail_machine(fault);
-    if (fault <= Fault::sync_fails_once) return fail_disk(fault);
+    if (fault <= Fault::sync_fails_once || fault == Fault::half_open) {
+        if (Known* const known = some_running_site()) fail_site(fault, *known);
+        return;
+    }
     if (fault <= Fault::primary_restored) return go_back(fault);
     if (fault >= Fault::partition && fault <= Fault::reset) return fail_network(fault);
     if (fault >= Fault::clock_stepped && fault <= Fault::clock_frozen) return move_clock(fault);
@@ -44,12 +46,15 @@ void SwarmRun::do_fault() {
     do_load(fault);
 }
 
+void SwarmRun::fail_site(Fault fault, Known& known) {
+    const bool is_of_disk = fault >= Fault::disk_full && fault <= Fault::sync_fails_once;
+    is_of_disk ? fail_disk(fault, known) : fail_machine(fault, known);
+}
+
 // Machines and processes.
 
-void SwarmRun::fail_machine(Fault fault) {
-    Known* const known = some_running_site();
-    if (!known) return;
-    Site& site = *known->site;
+void SwarmRun::fail_machine(Fault fault, Known& known) {
+    Site& site = *known.site;
     if (fault != Fault::half_open) fire(fault);  // that is when somebody spoke to it
     switch (fault) {
         case Fault::power_cut_drops:
@@ -82,16 +87,14 @@ void SwarmRun::fail_machine(Fault fault) {
         default:
             return;
     }
-    start_later(*known);
+    start_later(known);
 }
 
 // Disks.
 
-void SwarmRun::fail_disk(Fault fault) {
-    Known* const known = some_running_site();
-    if (!known) return;
-    Site& site = *known->site;
-    Disk& disk = inside(*known).machine.disk();
+void SwarmRun::fail_disk(Fault fault, Known& known) {
+    Site& site = *known.site;
+    Disk& disk = inside(known).machine.disk();
     if (fault == Fault::disk_full) {
         fire(fault);
         site.limit_disk(site.bytes_on_disk() + draw_.below(20'000));
@@ -100,7 +103,7 @@ void SwarmRun::fail_disk(Fault fault) {
     }
     if (fault == Fault::disk_slow) {
         fire(fault);
-        inside(*known).task_time = milliseconds{draw_.between(50, 2'000)};
+        inside(known).task_time = milliseconds{draw_.between(50, 2'000)};
         after(seconds{draw_.between(2, 30)},
               [this, &site] { site.impl_->task_time = plan_.task_time; });
         return;
@@ -169,8 +172,10 @@ void SwarmRun::restore_primary() {
     const bool all_run = std::ranges::all_of(known_, [](const Known& each) {
         return !each.is_member || each.is_clone || each.site->is_running();
     });
+    const bool all_told = await_writes(seconds{10});
     settle_unsure();
-    if (!all_run || !simulation_.settle(seconds{20}) || !known.site->is_running()) return;
+    if (!all_run || !all_told || !simulation_.settle(seconds{20})) return;
+    if (!known.site->is_running() || !await_writes({})) return;
     fire(Fault::primary_restored);
     known.site->stop();
     simulation_.reset_connections();
@@ -359,6 +364,7 @@ void SwarmRun::do_load(Fault fault) {
         return;
     }
     if (fault == Fault::batch_tampered) return tamper();
+    if (fault == Fault::write_burst) return burst();
     fire(fault);
     if (fault == Fault::parallel_guesses) return guess_in_parallel(*known);
     for (int i = 0; i < flood; ++i) {
@@ -398,9 +404,10 @@ void SwarmRun::guess_in_parallel(Known& known) {
 void SwarmRun::tamper() {
     Known* const known = some_replica(true);
     KnownUser* const user = some_user();
-    if (!known || !user || user->unsure || user->states.empty()) return;
+    if (!known || !user || user->is_unsure() || user->states.empty()) return;
     if (!primary().site->is_running()) return;
-    if (!user->newest().erased) set_password(*user);  // news, which has not reached the replica yet
+    // News, which has not reached the replica yet.
+    if (!user->newest().erased) set_password(*user, Way::waits);
     if (!primary().site->is_running()) return;
     const auto store = inside(*known).store->links().store();
     const LogHead head = store->head();

@@ -53,6 +53,8 @@ constexpr std::array<FaultInfo, fault_count> catalogue{{
     {"clock_frozen", "a wall clock stands still for a while"},
     {"parallel_guesses", "a hundred guesses at one user at one site at the same time"},
     {"sign_in_flood", "three hundred sign-ins at one site at the same time, half of unknown names"},
+    {"write_burst", "many writes and sign-ins at the primary at once, cut short now and then"},
+    {"queue_full", "more wait for a commit than a short queue holds"},
     {"log_compacted", "a site lets go of all of its log that it can"},
     {"node_removed", "a replica is removed"},
     {"batch_tampered", "a batch reaches a replica with other bytes than its author signed"},
@@ -66,7 +68,8 @@ constexpr std::array always_there{Fault::loss,
                                   Fault::stream_cut,
                                   Fault::bits_flipped,
                                   Fault::old_bytes_replayed,
-                                  Fault::misdirected};
+                                  Fault::misdirected,
+                                  Fault::queue_full};
 
 Error wrong(std::string what) {
     return Error(errc::invalid_argument, std::move(what));
@@ -161,6 +164,9 @@ Result<SwarmPlan> SwarmPlan::draw(const SwarmOptions& options, Draw draw) {
     plan.store.log_age = minutes{draw.between(1, 60)};
     plan.store.checkpoint_bytes = std::uint64_t{1} << 20;
     plan.store.pulse_interval = milliseconds{draw.between(1'000, 5'000)};
+    if (plan.has(Fault::queue_full)) {
+        plan.store.commit_queue = static_cast<std::size_t>(draw.between(2, 20));
+    }
     plan.link.session_age = seconds{draw.between(10, 120)};
     plan.link.session_messages = static_cast<std::uint64_t>(draw.between(50, 5'000));
     plan.link.page_bytes = static_cast<std::size_t>(draw.between(1'000, 64'000));
@@ -178,8 +184,8 @@ std::string SwarmPlan::to_string() const {
          << mischief.cut_within << " fragment=" << mischief.fragment << " stall=" << mischief.stall
          << " flip=" << mischief.flip << " scrub=" << store.scrub_interval.count() / 1000
          << "s log_bytes=" << store.log_bytes << " log_age=" << store.log_age.count() / 1000
-         << "s pulse=" << store.pulse_interval.count()
-         << "ms session=" << link.session_age.count() / 1000 << "s/" << link.session_messages
+         << "s pulse=" << store.pulse_interval.count() << "ms queue=" << store.commit_queue
+         << " session=" << link.session_age.count() / 1000 << "s/" << link.session_messages
          << " page=" << link.page_bytes << " task=" << task_time.count() << "ms faults=";
     for (std::size_t i = 0; i < faults.size(); ++i) text << (i ? "," : "") << name(faults[i]);
     return text.str();

@@ -52,6 +52,8 @@ enum class Fault : std::size_t {
     clock_frozen,
     parallel_guesses,
     sign_in_flood,
+    write_burst,
+    queue_full,
     log_compacted,
     node_removed,
     batch_tampered,

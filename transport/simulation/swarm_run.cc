@@ -113,7 +113,7 @@ bool SwarmRun::make_pool() {
         known_.push_back({.site = *site});
         write_back(**site);
     }
-    for (std::size_t i = 0; i < plan_.users && !ended(); ++i) create_user();
+    for (std::size_t i = 0; i < plan_.users && !ended(); ++i) create_user(Way::waits);
     return !ended();
 }
 
@@ -161,6 +161,7 @@ void SwarmRun::leave_in_peace() {
         }
     }
     simulation_.run(shortest_life);
+    check_writes_end();
     settle_unsure();
     check_agreement();
     if (ended()) return;

@@ -62,24 +62,42 @@ class SwarmRun {
 
     // swarm_users: what users and operators do.
     void use();
-    void create_user();
-    void take_login(const KnownUser& user);
-    void write(KnownUser& user, UserState next, const std::function<Result<LogSeq>(Store&)>& call);
-    void settle_unsure();
-    void settle_leaving();
-    void set_password(KnownUser& user);
-    void toggle_disabled(KnownUser& user);
-    void enrol(KnownUser& user);
-    void erase(KnownUser& user);
+    enum class Way {
+        waits,   ///< a call that returns when it is done
+        begins,  ///< one with a handler: others go on meanwhile
+    };
+    void create_user(Way way);
+    void take_login(const KnownUser& user, Way way);
+    void set_password(KnownUser& user, Way way);
+    void toggle_disabled(KnownUser& user, Way way);
+    void enrol(KnownUser& user, Way way);
+    void confirm(KnownUser& user, const TotpEnrolment& enrolment, Way way);
+    void erase(KnownUser& user, Way way);
     void clear_lockout();
     void write_at_replica();
     void sign_in(Known& at,
                  KnownUser& user,
                  std::string password,
                  std::optional<std::uint64_t> step);
-    void sign_in_somehow();
+    void sign_in_somehow(Known& at);
     void sign_in_unknown(Known& at);
     std::string fresh_password();
+
+    // swarm_writes: what is known of writes at the primary.
+    using Call = std::function<Result<LogSeq>(Users)>;
+    using Begin = std::function<void(Users, OutcomeHandler<LogSeq>)>;
+    void write(KnownUser& user, UserChange change, Way way, const Call& call, const Begin& begin);
+    void tell(KnownUser& user, std::uint64_t number, const Result<LogSeq>& outcome);
+    void check_told(const KnownUser& user, LogSeq seq);
+    Result<LogSeq> seq_of(const KnownUser& user);
+    void settle_unsure();
+    void settle(KnownUser& user, const Result<User>& found);
+    void settle_leaving();
+    void burst();
+    void interrupt();
+    /// Whether everyone has been told what came of a write, within that time.
+    bool await_writes(milliseconds at_most);
+    void note_overload(const Error& error);
 
     // swarm_answers: what a sign-in may have been answered.
     struct Attempt {
@@ -108,8 +126,9 @@ class SwarmRun {
 
     // swarm_faults: what goes wrong.
     void do_fault();
-    void fail_machine(Fault fault);
-    void fail_disk(Fault fault);
+    void fail_site(Fault fault, Known& known);
+    void fail_machine(Fault fault, Known& known);
+    void fail_disk(Fault fault, Known& known);
     void go_back(Fault fault);
     void fail_network(Fault fault);
     void heal();
@@ -137,6 +156,7 @@ class SwarmRun {
     void check_counts(Known& known);
     void check_age(Known& known);
     void check_caps(Known& known);
+    void check_writes_end();
     void check_agreement();
     void check_users(Known& known);
     void check_logs();
@@ -152,10 +172,11 @@ class SwarmRun {
     std::vector<std::unique_ptr<KnownUser>> users_;
     std::map<LogSeq, BatchHash> branch_;
     std::map<LogSeq, std::string> digests_;
-    std::vector<UserId> erased_;
+    std::vector<std::pair<UserId, LogSeq>> erased_;
     std::string canary_;
     bool canary_heard_ = false;
     std::uint64_t passwords_ = 0;
+    std::uint64_t changes_ = 0;
     std::uint64_t sources_ = 0;  // one each: a repeated wrong password would not count
     std::uint64_t sites_made_ = 0;
     bool in_peace_ = false;

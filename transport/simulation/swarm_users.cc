@@ -8,7 +8,7 @@
 namespace countersign::simulation {
 namespace {
 
-constexpr std::size_t most_users = 80;
+constexpr std::size_t most_users = 120;
 
 }  // namespace
 
@@ -20,7 +20,10 @@ std::string SwarmRun::fresh_password() {
 void SwarmRun::use() {
     const auto kind = draw_.below(100);
     KnownUser* const user = some_user();
-    if (kind < 55) return sign_in_somehow();
+    if (kind < 55) {
+        if (Known* at = some_running_site()) sign_in_somehow(*at);
+        return;
+    }
     if (kind < 58) {
         if (Known* at = some_running_site()) sign_in_unknown(*at);
         return;
@@ -28,166 +31,167 @@ void SwarmRun::use() {
     if (kind < 61) return write_at_replica();
     if (kind < 64) return clear_lockout();
     if (!primary().site->is_running()) return;
-    if (kind < 74 || !user) return create_user();
-    if (user->unsure || user->newest().erased) return;
-    if (kind < 86) return set_password(*user);
-    if (kind < 91) return toggle_disabled(*user);
-    if (kind < 97) return enrol(*user);
-    erase(*user);
+    const Way way = draw_.coin() ? Way::begins : Way::waits;
+    if (kind < 74 || !user) return create_user(way);
+    if (user->is_unsure() || user->newest().erased) return;
+    if (kind < 86) return set_password(*user, way);
+    if (kind < 91) return toggle_disabled(*user, way);
+    if (kind < 97) return enrol(*user, way);
+    erase(*user, way);
 }
 
 // Writes at the primary.
 
-void SwarmRun::create_user() {
+void SwarmRun::create_user(Way way) {
     if (users_.size() >= most_users || !primary().site->is_running()) return;
-    if (KnownUser* const other = some_user(); other && draw_.chance(0.1)) take_login(*other);
+    if (KnownUser* const other = some_user(); other && draw_.chance(0.1)) take_login(*other, way);
     if (!primary().site->is_running()) return;
-    auto user = std::make_unique<KnownUser>();
-    user->login = canary_ + "-" + std::to_string(users_.size());
-    UserState state{.seq = {}, .password = fresh_password()};
-    write(*user, state, [&](Store& store) -> Result<LogSeq> {
-        NewUser made;
-        made.login = user->login;
-        made.password = Secret(state.password);
-        made.display_name = canary_ + " display";
-        auto id = store.users().create(std::move(made));
+    users_.push_back(std::make_unique<KnownUser>());
+    KnownUser& user = *users_.back();
+    user.login = canary_ + "-" + std::to_string(users_.size() - 1);
+    UserChange change;
+    change.password = fresh_password();
+    NewUser given;
+    given.login = user.login;
+    given.password = Secret(*change.password);
+    given.display_name = canary_ + " display";
+    const auto created = [this, &user](const Result<UserId>& id) -> Result<LogSeq> {
         if (!id) return id.error();
-        user->id = *id;
-        auto got = store.users().get(*id);
-        if (!got) return errc::outcome_unknown;
-        return got->seq;
-    });
-    if (user->unsure || !user->states.empty()) users_.push_back(std::move(user));
+        user.id = *id;
+        return seq_of(user);
+    };
+    write(
+        user,
+        std::move(change),
+        way,
+        [&](Users users) { return created(users.create(std::move(given))); },
+        [&](Users users, OutcomeHandler<LogSeq> done) {
+            users.create(std::move(given),
+                         [created, done = std::move(done)](Result<UserId> id) mutable {
+                             done(created(id));
+                         });
+        });
+}
+
+/// The batch that wrote a user's record last.
+Result<LogSeq> SwarmRun::seq_of(const KnownUser& user) {
+    Site& site = *primary().site;
+    if (!site.is_running()) return errc::cancelled;
+    auto got = site.store().users().get(user.id);
+    if (!got) return errc::outcome_unknown;
+    return got->seq;
 }
 
 /// Somebody asks for a login that somebody has.
-void SwarmRun::take_login(const KnownUser& user) {
-    if (user.unsure || user.states.empty() || user.newest().erased) return;
+void SwarmRun::take_login(const KnownUser& user, Way way) {
+    if (user.is_unsure() || user.states.empty() || user.newest().erased) return;
     NewUser made;
     made.login = user.login;
     made.password = Secret(fresh_password());
-    const auto done = primary().site->store().users().create(std::move(made));
-    inside(primary()).notice_power();
-    check("answers", !done, [&] { return "the login " + user.login + " was given out twice"; });
+    const auto refused = [this, &user](const Result<UserId>& done) {
+        check("answers", !done, [&] { return "the login " + user.login + " was given out twice"; });
+    };
+    Site& site = *primary().site;
+    if (way == Way::waits) {
+        refused(site.store().users().create(std::move(made)));
+        return inside(primary()).notice_power();
+    }
+    site.write<UserId>(
+        [&](Users users, OutcomeHandler<UserId> done) {
+            users.create(std::move(made), std::move(done));
+        },
+        refused);
 }
 
-/// Tries a write, and notes what came of it.
-void SwarmRun::write(KnownUser& user,
-                     UserState next,
-                     const std::function<Result<LogSeq>(Store&)>& call) {
-    Site& site = *primary().site;
-    const auto done = call(site.store());
-    inside(primary()).notice_power();
-    if (done) {
-        next.seq = *done;
-        user.states.push_back(std::move(next));
-    } else if (!site.is_running() || done.error() == errc::outcome_unknown) {
-        user.unsure = std::move(next);
-    } else {
-        check("answers", may_fail(done.error().code()), [&] {
-            return "a write at the primary failed without a reason: " + done.error().message();
+void SwarmRun::set_password(KnownUser& user, Way way) {
+    UserChange change;
+    change.password = fresh_password();
+    const std::string password = *change.password;
+    write(
+        user,
+        std::move(change),
+        way,
+        [&](Users users) { return users.set_password(user.id, Secret(password)); },
+        [&](Users users, OutcomeHandler<LogSeq> done) {
+            users.set_password(user.id, Secret(password), std::move(done));
         });
-    }
 }
 
-/// Asks the primary about removals whose outcome nobody knew.
-void SwarmRun::settle_leaving() {
-    Site& site = *primary().site;
-    for (auto& known : known_) {
-        if (!known.leaving || !site.is_running()) continue;
-        const auto nodes = site.store().nodes().list();
-        inside(primary()).notice_power();
-        if (!nodes) continue;
-        known.is_member = std::ranges::any_of(
-            *nodes, [&](const NodeInfo& node) { return node.id == *known.leaving; });
-        known.leaving.reset();
-    }
-}
-
-/// Asks the primary about writes whose outcome nobody knew.
-void SwarmRun::settle_unsure() {
-    settle_leaving();
-    Site& site = *primary().site;
-    for (auto& user : users_) {
-        if (!user->unsure || !site.is_running()) continue;
-        auto found = site.store().users().find(user->login);
-        inside(primary()).notice_power();
-        if (!site.is_running()) return;
-        const bool is_gone = !found && found.error() == errc::not_found;
-        if (!found && !is_gone) continue;
-        if (user->states.empty() && is_gone) {
-            user->unsure.reset();
-            user->states.push_back({.seq = {}, .password = {}, .erased = true});
-        } else if (is_gone ? user->unsure->erased
-                           : user->states.empty() || found->seq > user->newest().seq) {
-            UserState state = *std::exchange(user->unsure, std::nullopt);
-            const auto status = site.store().status();
-            state.seq = found ? found->seq : status ? status->seq : LogSeq{};
-            if (found) user->id = found->id;
-            user->states.push_back(std::move(state));
-        } else {
-            check("durable", !is_gone || user->newest().erased, [&] {
-                return "user " + user->login + " was there, and is not after a write that failed";
-            });
-            user->unsure.reset();
-        }
-    }
-}
-
-void SwarmRun::set_password(KnownUser& user) {
-    UserState next = user.newest();
-    next.password = fresh_password();
-    write(user, next, [&](Store& store) {
-        return store.users().set_password(user.id, Secret(next.password));
-    });
-}
-
-void SwarmRun::toggle_disabled(KnownUser& user) {
-    UserState next = user.newest();
-    next.disabled = !next.disabled;
-    write(user, next, [&](Store& store) {
-        UserChanges changes;
-        changes.disabled = next.disabled;
-        return store.users().change(user.id, std::move(changes));
-    });
+void SwarmRun::toggle_disabled(KnownUser& user, Way way) {
+    UserChange change;
+    change.disabled = !user.newest().disabled;
+    UserChanges changes;
+    changes.disabled = change.disabled;
+    write(
+        user,
+        std::move(change),
+        way,
+        [&](Users users) { return users.change(user.id, changes); },
+        [&](Users users, OutcomeHandler<LogSeq> done) {
+            users.change(user.id, changes, std::move(done));
+        });
 }
 
 /// An authenticator more: enrolled and confirmed with its first code.
-void SwarmRun::enrol(KnownUser& user) {
+void SwarmRun::enrol(KnownUser& user, Way way) {
     if (!user.newest().totp_uri.empty()) return;
     TotpOptions options;
     options.hash = TotpHash::sha256;
-    Site& site = *primary().site;
     std::optional<TotpEnrolment> enrolled;
-    write(user, user.newest(), [&](Store& store) -> Result<LogSeq> {
-        auto made = store.users().enrol_totp(user.id, options);
-        if (!made) return made.error();
-        enrolled.emplace(std::move(*made));
-        auto got = store.users().get(user.id);
-        if (!got) return errc::outcome_unknown;
-        return got->seq;
-    });
-    if (!enrolled || user.unsure || !site.is_running()) return;
-    UserState next = user.newest();
-    next.totp_uri = std::string(enrolled->uri.text());
-    const auto step = totp_step(site.now().wall);
-    auto& last = primary().last_steps[user.login];
-    write(user, next, [&](Store& store) {
-        return store.users().confirm_totp(user.id, enrolled->id, totp_code(next.totp_uri, step));
-    });
-    last = std::max(last, step);
+    write(
+        user,
+        {},
+        way,
+        [&](Users users) -> Result<LogSeq> {
+            auto made = users.enrol_totp(user.id, options);
+            if (!made) return made.error();
+            enrolled.emplace(std::move(*made));
+            return seq_of(user);
+        },
+        [&](Users users, OutcomeHandler<LogSeq> done) {
+            users.enrol_totp(
+                user.id,
+                options,
+                [this, &user, done = std::move(done)](Result<TotpEnrolment> made) mutable {
+                    done(made ? seq_of(user) : Result<LogSeq>(made.error()));
+                    if (made) confirm(user, *made, Way::begins);
+                });
+        });
+    if (enrolled) confirm(user, *enrolled, way);
 }
 
-void SwarmRun::erase(KnownUser& user) {
-    UserState next = user.newest();
-    next.erased = true;
-    write(user, next, [&](Store& store) { return store.users().erase(user.id); });
-    if (user.newest().erased) erased_.push_back(user.id);
+void SwarmRun::confirm(KnownUser& user, const TotpEnrolment& enrolment, Way way) {
+    if (user.is_unsure() || !primary().site->is_running()) return;
+    UserChange change;
+    change.totp_uri = std::string(enrolment.uri.text());
+    const auto step = totp_step(primary().site->now().wall);
+    const std::string code = totp_code(*change.totp_uri, step);
+    auto& last = primary().last_steps[user.login];
+    last = std::max(last, step);
+    write(
+        user,
+        std::move(change),
+        way,
+        [&](Users users) { return users.confirm_totp(user.id, enrolment.id, code); },
+        [&](Users users, OutcomeHandler<LogSeq> done) {
+            users.confirm_totp(user.id, enrolment.id, code, std::move(done));
+        });
+}
+
+void SwarmRun::erase(KnownUser& user, Way way) {
+    UserChange change;
+    change.erases = true;
+    write(
+        user,
+        std::move(change),
+        way,
+        [&](Users users) { return users.erase(user.id); },
+        [&](Users users, OutcomeHandler<LogSeq> done) { users.erase(user.id, std::move(done)); });
 }
 
 void SwarmRun::clear_lockout() {
     KnownUser* const user = some_user();
-    if (!user || user->unsure || user->newest().erased) return;
+    if (!user || user->is_unsure() || user->newest().erased) return;
     Known& at = primary();
     if (!at.site->is_running()) return;
     const auto cleared = at.site->store().lockout().clear(user->id);
@@ -233,24 +237,23 @@ void SwarmRun::sign_in_unknown(Known& at) {
         });
 }
 
-void SwarmRun::sign_in_somehow() {
-    Known* const at = some_running_site();
+void SwarmRun::sign_in_somehow(Known& at) {
     KnownUser* const user = some_user();
-    if (!at || !user || user->states.empty()) return;
+    if (!user || user->states.empty()) return;
     const UserState& state = user->newest();
     const auto kind = draw_.below(100);
-    if (kind < 20) return sign_in(*at, *user, fresh_password(), std::nullopt);
+    if (kind < 20) return sign_in(at, *user, fresh_password(), std::nullopt);
     if (kind < 30 && user->states.size() > 1) {
-        return sign_in(*at, *user, draw_.pick(user->states).password, std::nullopt);
+        return sign_in(at, *user, draw_.pick(user->states).password, std::nullopt);
     }
     std::optional<std::uint64_t> step;
     if (!state.totp_uri.empty() && draw_.chance(0.9)) {
         step = totp_step(simulation_.now().wall) - draw_.below(2);
         // Somebody who has watched the user tries the same code again.
-        const auto last = at->last_steps.find(user->login);
-        if (last != at->last_steps.end() && draw_.chance(0.3)) step = last->second;
+        const auto last = at.last_steps.find(user->login);
+        if (last != at.last_steps.end() && draw_.chance(0.3)) step = last->second;
     }
-    sign_in(*at, *user, state.password, step);
+    sign_in(at, *user, state.password, step);
 }
 
 void SwarmRun::sign_in(Known& at,
