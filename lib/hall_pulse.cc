@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "countersign/mutants.h"
+
 #include "hall.h"
 #include "hall_replication.h"
 #include "log/pulse.h"
@@ -38,6 +40,7 @@ Result<void> Hall::Replication::take_pulse(const SignedBytes& statement, Now now
     if (!pulse) return pulse.error();
     const DesignationKey key{
         .root_term = pulse->root_term, .epoch = pulse->epoch, .node = pulse->node};
+    bool holds_all = is_planted(Mutant::age_by_any_pulse);
     {
         const std::lock_guard guard(mutex_);
         const DesignationKey newest =
@@ -46,8 +49,15 @@ Result<void> Hall::Replication::take_pulse(const SignedBytes& statement, Now now
         if (key != newest || (pulse_ && !log::is_newer(*pulse, pulse_->pulse))) return {};
         pulse_ = KnownPulse{.statement = std::make_shared<const SignedBytes>(statement),
                             .pulse = *pulse};
+        holds_all = holds_all || pulse->seq <= head_.seq;
     }
-    heard_from_primary(pulse->time, now.monotonic);
+    // That the primary lives and has written more makes nothing younger that is held here: who
+    // carries its signs of life may be keeping its batches back.
+    if (holds_all) {
+        heard_from_primary(pulse->time, now.monotonic);
+    } else {
+        hall_.raise_time_floor(pulse->time);
+    }
     return {};
 }
 

@@ -40,6 +40,7 @@ enum class Mutant {
     // Nodes and the age of what they know.
     keep_removed,
     age_restarts,
+    age_by_any_pulse,
     // Secrets, and what is left of them.
     constant_nonce,
     login_in_event,

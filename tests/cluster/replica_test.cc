@@ -249,6 +249,24 @@ TEST_CASE("cluster: the age of the data: what the primary has signed last") {
     CHECK_FALSE(sign_in(*sites.branch.store, "alice").data_age);
 }
 
+TEST_CASE("cluster: signs of life come and batches do not: the data grows older") {
+    HqAndBranch sites;
+    SiteLink link(sites.branch, sites.hq);
+    link.pass(std::chrono::seconds{30});
+    link.cut();
+    add_user(*sites.hq.store, "carol");
+    sites.pass(std::chrono::minutes{10});
+    const Now now = sites.branch.place.environment->now();
+    const auto pulse =
+        sites.hq.store->links().store()->newest_pulse(sites.hq.place.environment->now());
+    REQUIRE(pulse);
+    REQUIRE(sites.branch.store->links().store()->take_pulse(*pulse, now));
+    CHECK(*sign_in(*sites.branch.store, "alice").data_age >= std::chrono::minutes{10});
+    SiteLink again(sites.branch, sites.hq);
+    again.pass(std::chrono::seconds{30});
+    CHECK(*sign_in(*sites.branch.store, "alice").data_age <= std::chrono::seconds{10});
+}
+
 TEST_CASE("cluster: failures at a replica: lock there, and are kept over a restart") {
     HqAndBranch sites;
     for (int i = 0; i < 10; ++i) {

@@ -48,6 +48,7 @@ void SwarmRun::check_heads() {
         simulation_.world_->note(known.site->name(),
                                  "holds batch " + std::to_string(value(head.seq)));
         const auto [at, is_new] = branch_.try_emplace(head.seq, head.hash);
+        if (is_new) first_seen_[head.seq] = time();
         check("prefix", is_new || at->second == head.hash, [&] {
             return known.site->name() + " holds another batch " + std::to_string(value(head.seq)) +
                    " than others had";
@@ -134,15 +135,20 @@ void SwarmRun::check_counts(Known& known) {
     guesses.seen = shown->password.failures;
 }
 
+/// A site's data is as old as the first batch that it lacks, and as the silence around it.
 void SwarmRun::check_age(Known& known) {
-    if (clocks_move() || &known == &primary() || known.alone_since == Instant::max()) return;
-    const auto alone = time() - known.alone_since;
+    if (clocks_move() || &known == &primary()) return;
     const auto status = known.site->store().status();
     inside(known).notice_power();
-    if (!status) return;
-    check("fresh", !status->data_age || *status->data_age + age_slack >= alone, [&] {
+    if (!status || !status->data_age) return;
+    const auto missing = first_seen_.upper_bound(status->seq);
+    const Instant since = std::min(known.alone_since,
+                                   missing == first_seen_.end() ? Instant::max() : missing->second);
+    if (since == Instant::max()) return;
+    check("fresh", *status->data_age + age_slack >= time() - since, [&] {
         return known.site->name() + " calls its data " + std::to_string(status->data_age->count()) +
-               " ms old, and has heard nothing for longer";
+               " ms old, and has heard nothing for longer, or lacks batch " +
+               (missing == first_seen_.end() ? "none" : std::to_string(value(missing->first)));
     });
 }
 

@@ -171,6 +171,7 @@ class SwarmRun {
     std::vector<Known> known_;  // the primary first
     std::vector<std::unique_ptr<KnownUser>> users_;
     std::map<LogSeq, BatchHash> branch_;
+    std::map<LogSeq, Instant> first_seen_;  // of those
     std::map<LogSeq, std::string> digests_;
     std::vector<std::pair<UserId, LogSeq>> erased_;
     std::string canary_;
