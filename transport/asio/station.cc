@@ -182,9 +182,9 @@ void Station::act() {
     for (const auto& [id, line] : lines_) {
         if (line.connected && line.connection->status()) links.push_back({line.node, line.dialled});
     }
-    const auto steps = plan_.step(links, loop_->now().monotonic);
+    const auto steps = plan_.step(links, loop_->now().monotonic, draw());
     for (const auto& key : steps.leave) {
-        leave(key, Error(errc::link_closed, "the primary can be reached again"));
+        leave(key, Error(errc::link_closed, "this node has other links"));
     }
     for (const auto& contact : steps.dial) dial(contact);
 }

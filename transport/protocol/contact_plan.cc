@@ -1,6 +1,7 @@
 #include "protocol/contact_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace countersign::protocol {
@@ -11,6 +12,11 @@ bool is_linked(const Contact& contact, std::span<const ContactPlan::Linked> link
         return link.dialled == contact.channel_key ||
                (contact.node != NodeId{} && link.node == contact.node);
     });
+}
+
+bool is_linked_by_us(const Contact& contact, std::span<const ContactPlan::Linked> links) {
+    return std::ranges::any_of(
+        links, [&](const auto& link) { return link.dialled == contact.channel_key; });
 }
 
 }  // namespace
@@ -42,40 +48,81 @@ bool ContactPlan::may_dial(const Contact& contact, std::span<const Linked> links
     return !known.dialling && known.not_before <= now && !is_linked(contact, links);
 }
 
-ContactPlan::Steps ContactPlan::step(std::span<const Linked> links, Instant now) {
+/// Linked, or about to be.
+bool ContactPlan::is_held(const Contact& contact, std::span<const Linked> links) {
+    return entry(contact.channel_key).dialling || is_linked(contact, links);
+}
+
+void ContactPlan::dial(const Contact& contact, Steps& steps) {
+    entry(contact.channel_key).dialling = true;
+    steps.dial.push_back(contact);
+}
+
+ContactPlan::Steps ContactPlan::step(std::span<const Linked> links,
+                                     Instant now,
+                                     std::uint64_t random) {
     Steps steps;
-    const auto dial = [&](const Contact& contact) {
-        entry(contact.channel_key).dialling = true;
-        steps.dial.push_back(contact);
-    };
     std::span<const Contact> others(contacts_);
     for (const Contact& each : contacts_) {
-        if (each.is_asked && may_dial(each, links, now)) dial(each);
+        if (each.is_asked && may_dial(each, links, now)) dial(each, steps);
     }
     if (!contacts_.empty() && contacts_.front().is_primary) {
         const Contact& primary = contacts_.front();
         others = others.subspan(1);
-        if (may_dial(primary, links, now)) dial(primary);
+        if (may_dial(primary, links, now)) dial(primary, steps);
         if (is_linked(primary, links)) {
-            for (const Contact& each : others) {
-                const bool by_us = std::ranges::any_of(
-                    links, [&](const Linked& link) { return link.dialled == each.channel_key; });
-                if (by_us || entry(each.channel_key).dialling) {
-                    steps.leave.push_back(each.channel_key);
-                }
-            }
+            leave_all(others, links, steps);
             return steps;
         }
         if (!entry(primary.channel_key).failed) return steps;
     }
-    const bool one_is_enough = std::ranges::any_of(others, [&](const Contact& each) {
-        return entry(each.channel_key).dialling || is_linked(each, links);
-    });
-    if (one_is_enough) return steps;
+    if (std::ranges::any_of(others, [&](const Contact& each) { return is_held(each, links); })) {
+        visit_one(others, links, now, random, steps);
+        return steps;
+    }
     const auto first = std::ranges::find_if(
         others, [&](const Contact& each) { return may_dial(each, links, now); });
-    if (first != others.end()) dial(*first);
+    if (first != others.end()) dial(*first, steps);
     return steps;
+}
+
+void ContactPlan::leave_all(std::span<const Contact> others,
+                            std::span<const Linked> links,
+                            Steps& steps) {
+    for (const Contact& each : others) {
+        if (is_linked_by_us(each, links) || entry(each.channel_key).dialling) {
+            steps.leave.push_back(each.channel_key);
+        }
+    }
+    next_visit_.reset();
+    visited_.reset();
+}
+
+void ContactPlan::visit_one(std::span<const Contact> others,
+                            std::span<const Linked> links,
+                            Instant now,
+                            std::uint64_t random,
+                            Steps& steps) {
+    if (!next_visit_) next_visit_ = now + visit;
+    if (now < *next_visit_) return;
+    next_visit_ = now + visit;
+    const auto is_visited = [&](const Contact& each) { return each.channel_key == visited_; };
+    const auto last = std::ranges::find_if(others, is_visited);
+    const bool others_stand_in = std::ranges::any_of(
+        others, [&](const Contact& each) { return !is_visited(each) && is_held(each, links); });
+    if (last != others.end() && others_stand_in &&
+        (is_linked_by_us(*last, links) || entry(last->channel_key).dialling)) {
+        steps.leave.push_back(last->channel_key);
+    }
+    std::vector<Contact> possible;
+    std::ranges::copy_if(others, std::back_inserter(possible), [&](const Contact& each) {
+        return !is_visited(each) && may_dial(each, links, now);
+    });
+    visited_.reset();
+    if (possible.empty()) return;
+    const Contact& drawn = possible[random % possible.size()];
+    visited_ = drawn.channel_key;
+    dial(drawn, steps);
 }
 
 void ContactPlan::wait(Entry& entry, bool refused, std::uint64_t random, Instant now) {

@@ -212,13 +212,13 @@ void Station::act() {
     for (const auto& line : lines_) {
         if (line->connected && line->link) linked.push_back({line->node, line->dialled});
     }
-    const auto steps = plan_.step(linked, ground_.now().monotonic);
+    const auto steps = plan_.step(linked, ground_.now().monotonic, draw_.next());
     for (const auto& key : steps.leave) {
         plan_.on_left(key);
         const auto lines = lines_;
         for (const auto& line : lines) {
             if (line->dialled != key) continue;
-            close(*line, Error(errc::link_closed, "the primary can be reached again"));
+            close(*line, Error(errc::link_closed, "this node has other links"));
         }
     }
     for (const auto& contact : steps.dial) dial(contact);

@@ -27,12 +27,13 @@ struct Planned {
                       .refused_pause = milliseconds{10'000}}};
     std::vector<ContactPlan::Linked> links;
     Instant now{std::chrono::hours{1}};
+    std::uint64_t random = 99;
 
     Planned() { plan.set({primary, second, third}); }
     /// Whom it dials now: first bytes of their keys.
     std::vector<int> dials() {
         std::vector<int> numbers;
-        for (const auto& each : plan.step(links, now).dial) {
+        for (const auto& each : plan.step(links, now, random).dial) {
             numbers.push_back(std::to_integer<int>(each.channel_key.bytes[0]));
         }
         return numbers;
@@ -89,13 +90,13 @@ TEST_CASE("contact plan: the primary is back: whoever stood in is left") {
     plan.now += milliseconds{99};
     CHECK(plan.dials() == std::vector{1});
     plan.link(primary);
-    const auto steps = plan.plan.step(plan.links, plan.now);
+    const auto steps = plan.plan.step(plan.links, plan.now, plan.random);
     REQUIRE(steps.leave.size() == 1);
     CHECK(steps.leave[0] == second.channel_key);
     CHECK(steps.dial.empty());
     plan.plan.on_left(second.channel_key);
     plan.lose(second);
-    CHECK(plan.plan.step(plan.links, plan.now).leave.empty());
+    CHECK(plan.plan.step(plan.links, plan.now, plan.random).leave.empty());
 }
 
 TEST_CASE("contact plan: another node has opened the link: it stands in as well, and is not left") {
@@ -107,7 +108,7 @@ TEST_CASE("contact plan: another node has opened the link: it stands in as well,
     plan.now += milliseconds{99};
     CHECK(plan.dials() == std::vector{1});
     plan.link(primary);
-    CHECK(plan.plan.step(plan.links, plan.now).leave.empty());
+    CHECK(plan.plan.step(plan.links, plan.now, plan.random).leave.empty());
 }
 
 TEST_CASE("contact plan: one that has no address: is not dialled, unless it is the primary") {
@@ -197,4 +198,62 @@ TEST_CASE("contact plan: a primary that asks: dials all, each again when its wai
     plan.plan.set({});
     plan.now += milliseconds{10'000};
     CHECK(plan.dials().empty());
+}
+
+TEST_CASE("contact plan: the primary stays away: each minute one more is visited") {
+    Planned plan;
+    const Contact fourth = contact(4);
+    const Contact fifth = contact(5);
+    plan.plan.set({primary, second, third, fourth, fifth});
+    plan.dials();
+    plan.fail(primary);
+    CHECK(plan.dials() == std::vector{2});
+    plan.link(second);
+    const auto pass_a_minute = [&] {
+        plan.now += ContactPlan::visit;
+        plan.plan.on_failed(primary.channel_key, false, 99, plan.now);  // tried all the while
+        return plan.plan.step(plan.links, plan.now, plan.random);
+    };
+    CHECK(plan.dials().empty());
+    plan.random = 1;  // of third, fourth and fifth
+    auto steps = pass_a_minute();
+    REQUIRE(steps.dial.size() == 1);
+    CHECK(steps.dial[0].channel_key == fourth.channel_key);
+    CHECK(steps.leave.empty());
+    plan.link(fourth);
+    CHECK(plan.dials().empty());  // not before a minute has passed
+
+    plan.random = 0;  // of third and fifth
+    steps = pass_a_minute();
+    REQUIRE(steps.leave.size() == 1);
+    CHECK(steps.leave[0] == fourth.channel_key);
+    REQUIRE(steps.dial.size() == 1);
+    CHECK(steps.dial[0].channel_key == third.channel_key);
+    plan.plan.on_left(fourth.channel_key);
+    plan.lose(fourth);
+
+    // The one that stood in has gone, and the visited one cannot be left alone either.
+    plan.link(third);
+    plan.lose(second);
+    plan.random = 2;  // of second, fourth and fifth
+    steps = pass_a_minute();
+    CHECK(steps.leave.empty());
+    REQUIRE(steps.dial.size() == 1);
+    CHECK(steps.dial[0].channel_key == fifth.channel_key);
+}
+
+TEST_CASE("contact plan: nobody more than who stands in can be reached: that link stays") {
+    Planned plan;
+    plan.plan.set({primary, second});
+    plan.dials();
+    plan.fail(primary);
+    plan.dials();
+    plan.link(second);
+    for (int minute = 0; minute < 3; ++minute) {
+        plan.now += ContactPlan::visit;
+        plan.plan.on_failed(primary.channel_key, false, 99, plan.now);
+        const auto steps = plan.plan.step(plan.links, plan.now, plan.random);
+        CHECK(steps.dial.empty());
+        CHECK(steps.leave.empty());
+    }
 }

@@ -62,6 +62,24 @@ TEST_CASE("simulation: a password changes while a site is cut off: the old one h
     CHECK(pool.sign_in("lagos", new_password) == Verdict::accepted);
 }
 
+TEST_CASE("simulation: the primary is away, two pairs find each other: batches go on spreading") {
+    PoolOf pool({"hq", "berlin", "lagos", "lima", "oslo"});
+    for (const char* far : {"lima", "oslo"}) {
+        for (const char* near : {"hq", "berlin", "lagos"}) REQUIRE(pool.world.cut(far, near));
+    }
+    REQUIRE(pool.hq().store().users().set_password(pool.alice, Secret(new_password)));
+    pool.world.run(10s);
+    REQUIRE(pool.world.isolate("hq"));
+    pool.world.run(2min);
+    CHECK(pool.sign_in("lagos", new_password) == Verdict::accepted);
+    CHECK(pool.sign_in("oslo", new_password) == Verdict::refused);
+    // Each pair has a link that would do.
+    REQUIRE(pool.world.heal("lagos", "oslo"));
+    pool.world.run(10min);
+    CHECK(pool.sign_in("oslo", new_password) == Verdict::accepted);
+    CHECK(pool.sign_in("lima", new_password) == Verdict::accepted);
+}
+
 TEST_CASE("simulation: one direction is cut: nothing comes, and it comes once healed") {
     PoolOf pool({"hq", "berlin"});
     REQUIRE(pool.world.cut_one_way("hq", "berlin"));
