@@ -228,7 +228,8 @@ Instant Hall::deadline(std::optional<milliseconds> patience) const {
 }
 
 void Hall::tell(Event::Kind kind, std::string detail) const {
-    if (options_.on_event) {
+    const bool is_hidden = kind == Event::Kind::fork && is_planted(Mutant::hide_fork);
+    if (options_.on_event && !is_hidden) {
         options_.on_event({.kind = kind, .time = now().wall, .detail = std::move(detail)});
     }
 }

@@ -46,6 +46,14 @@ Result<void> Hall::Replication::take_pulse(const SignedBytes& statement, Now now
         const DesignationKey newest =
             designations_.empty() ? DesignationKey{} : designations_.back().key;
         if (key > newest) return Error(errc::wrong_epoch, "a pulse of a designation not held here");
+        const auto mine =
+            pulse->seq == head_.seq ? std::optional(head_.hash) : recent_.hash_of(pulse->seq);
+        if (key == newest && mine && mine->bytes != pulse->head_hash.bytes) {
+            hall_.tell(Event::Kind::fork,
+                       "batch " + std::to_string(value(pulse->seq)) + " is " + to_hex(mine->bytes) +
+                           " here, and the primary has signed " + to_hex(pulse->head_hash.bytes));
+            return Error(errc::fork, "the primary's sign of life is of another branch");
+        }
         if (key != newest || (pulse_ && !log::is_newer(*pulse, pulse_->pulse))) return {};
         pulse_ = KnownPulse{.statement = std::make_shared<const SignedBytes>(statement),
                             .pulse = *pulse};

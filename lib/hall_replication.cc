@@ -244,7 +244,8 @@ Result<void> Hall::Replication::heard_head(const NodeId& peer, const LogHead& he
     const auto mine = head.seq == head_.seq ? std::optional(head_.hash) : recent_.hash_of(head.seq);
     if (mine && *mine != head.hash && head.seq != LogSeq{0}) {
         hall_.tell(Event::Kind::fork,
-                   "batch " + std::to_string(value(head.seq)) + " of " + to_string(peer));
+                   "batch " + std::to_string(value(head.seq)) + " is " + to_hex(mine->bytes) +
+                       " here, and " + to_hex(head.hash.bytes) + " at " + to_string(peer));
         return Error(errc::fork,
                      "batch " + std::to_string(value(head.seq)) + " is another one there");
     }

@@ -39,6 +39,7 @@ enum class Mutant {
     disabled_signs_in,
     // Nodes and the age of what they know.
     keep_removed,
+    hide_fork,
     age_restarts,
     age_by_any_pulse,
     // Secrets, and what is left of them.

@@ -117,6 +117,8 @@ constexpr Planted catalogue[] = {
      {"disabled_signs_in", "answers", "", "nobody looks whether a user is disabled"}},
     {Mutant::keep_removed,
      {"keep_removed", "removed", "", "a node that holds its own removal goes on"}},
+    {Mutant::hide_fork,
+     {"hide_fork", "fork", "", "nobody is told of two batches that were signed for one place"}},
     {Mutant::age_restarts,
      {"age_restarts", "fresh", "", "data is young again when the process starts anew"}},
     {Mutant::age_by_any_pulse,

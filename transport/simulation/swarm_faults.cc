@@ -364,6 +364,7 @@ void SwarmRun::do_load(Fault fault) {
         return;
     }
     if (fault == Fault::batch_tampered) return tamper();
+    if (fault == Fault::batches_misordered) return misorder();
     if (fault == Fault::write_burst) return burst();
     fire(fault);
     if (fault == Fault::parallel_guesses) return guess_in_parallel(*known);
@@ -399,6 +400,50 @@ void SwarmRun::guess_in_parallel(Known& known) {
     after(seconds{4}, [this, index, user] { guess(index, user, 1); });
 }
 
+/// What the primary writes now, beyond what a replica holds: nothing of it has reached that one
+/// yet.
+std::vector<SharedBatch> SwarmRun::news_for(Known& known, KnownUser& user, int batches) {
+    for (int i = 0; i < batches && primary().site->is_running(); ++i) {
+        if (!user.is_unsure() && !user.newest().erased) set_password(user, Way::waits);
+    }
+    const LogSeq head = inside(known).store->links().store()->head().seq;
+    if (!primary().site->is_running() || head == LogSeq{}) return {};
+    auto run =
+        inside(primary()).store->links().store()->read_batches(head, std::size_t{1} << 20, 8);
+    inside(primary()).notice_power();
+    return run ? std::move(run->batches) : std::vector<SharedBatch>();
+}
+
+/// Nothing of what a replica is given out of order, or with a gap, may be taken.
+void SwarmRun::misorder() {
+    Known* const known = some_replica(true);
+    KnownUser* const user = some_user();
+    if (!known || !user || user->is_unsure() || user->states.empty()) return;
+    auto batches = news_for(*known, *user, 2);
+    if (batches.size() < 2) return;
+    switch (draw_.below(3)) {
+        case 0:
+            batches.erase(batches.begin());
+            break;
+        case 1:
+            batches.insert(batches.begin(), batches.front());
+            break;
+        default:
+            std::swap(batches[0], batches[1]);
+            break;
+    }
+    fire(Fault::batches_misordered);
+    const auto store = inside(*known).store->links().store();
+    const LogHead before = store->head();
+    const auto taken = store->accept(batches);
+    const LogSeq after = store->head().seq;
+    inside(*known).notice_power();
+    check("verified", !taken && after == before.seq, [&] {
+        return known->site->name() + " took batches out of order after " +
+               std::to_string(value(before.seq));
+    });
+}
+
 /// What a relay could do that is no member or lies: hands a replica the batch that follows its
 /// head, changed on the way.
 void SwarmRun::tamper() {
@@ -406,15 +451,10 @@ void SwarmRun::tamper() {
     KnownUser* const user = some_user();
     if (!known || !user || user->is_unsure() || user->states.empty()) return;
     if (!primary().site->is_running()) return;
-    // News, which has not reached the replica yet.
-    if (!user->newest().erased) set_password(*user, Way::waits);
-    if (!primary().site->is_running()) return;
     const auto store = inside(*known).store->links().store();
-    const LogHead head = store->head();
-    auto run = inside(primary()).store->links().store()->read_batches(head.seq, 1, 1);
-    inside(primary()).notice_power();
-    if (!run || run->batches.empty() || head.seq == LogSeq{}) return;
-    BatchEnvelope envelope = *run->batches.front();
+    const auto news = news_for(*known, *user, 1);
+    if (news.empty()) return;
+    BatchEnvelope envelope = *news.front();
     switch (draw_.below(3)) {
         case 0:
             envelope.signature.bytes[draw_.below(64)] ^= std::byte{1};

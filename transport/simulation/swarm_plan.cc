@@ -58,6 +58,10 @@ constexpr std::array<FaultInfo, fault_count> catalogue{{
     {"log_compacted", "a site lets go of all of its log that it can"},
     {"node_removed", "a replica is removed"},
     {"batch_tampered", "a batch reaches a replica with other bytes than its author signed"},
+    {"batches_misordered",
+     "who carries batches leaves one out, repeats one, or changes their order"},
+    {"primary_forked",
+     "in the end the primary goes back unnoticed and signs another batch for a place"},
 }};
 
 /// Those that are there all the time, as the network's mischief or its routes.
@@ -69,7 +73,8 @@ constexpr std::array always_there{Fault::loss,
                                   Fault::bits_flipped,
                                   Fault::old_bytes_replayed,
                                   Fault::misdirected,
-                                  Fault::queue_full};
+                                  Fault::queue_full,
+                                  Fault::primary_forked};
 
 Error wrong(std::string what) {
     return Error(errc::invalid_argument, std::move(what));

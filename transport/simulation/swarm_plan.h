@@ -57,6 +57,8 @@ enum class Fault : std::size_t {
     log_compacted,
     node_removed,
     batch_tampered,
+    batches_misordered,
+    primary_forked,
     count_of_faults,
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::count_of_faults);

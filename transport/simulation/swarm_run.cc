@@ -16,7 +16,7 @@ using std::chrono::seconds;
 constexpr seconds shortest_life{2};
 
 /// In the order of proof of the design; the names are what a report says.
-constexpr std::array<InvariantInfo, 18> catalogue{{
+constexpr std::array<InvariantInfo, 19> catalogue{{
     {"prefix", "what all sites have applied is one sequence of batches, each site's a prefix"},
     {"verified", "nothing is applied that its author did not sign, byte for byte"},
     {"answers", "a sign-in is answered as the log says at the answer's place in it"},
@@ -34,6 +34,7 @@ constexpr std::array<InvariantInfo, 18> catalogue{{
     {"nonces", "no nonce seals two things"},
     {"erased", "after erasure and compaction no file holds the record"},
     {"removed", "a node that holds the batch that removed it signs nobody in"},
+    {"fork", "two signed batches of one place are told of, and nobody goes from one to the other"},
     {"caps", "memory, handles and disk stay within their limits"},
 }};
 
@@ -172,6 +173,7 @@ void SwarmRun::leave_in_peace() {
     if (!ended()) check_erasure();
     if (!ended()) check_canaries();
     if (!ended()) check_nonces();
+    if (!ended() && plan_.has(Fault::primary_forked)) fork_primary();
 }
 
 // Choosing.

@@ -136,10 +136,16 @@ class SwarmRun {
     void do_load(Fault fault);
     void guess(std::size_t site, KnownUser* user, int times);
     void guess_in_parallel(Known& known);
+    std::vector<SharedBatch> news_for(Known& known, KnownUser& user, int batches);
     void tamper();
+    void misorder();
     void restore_primary();
     void lose_member(Fault fault);
     void start_clone();
+
+    // swarm_fork
+    void fork_primary();
+    bool write_branch(std::span<Known* const> hearing, std::span<Known* const> deaf);
     /// Unless it is no member any more.
     void start(Site& site);
     void start_later(Known& known);
