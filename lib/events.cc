@@ -23,6 +23,8 @@ const char* name(Event::Kind kind) noexcept {
             return "attempt_refused";
         case Event::Kind::many_clears:
             return "many_clears";
+        case Event::Kind::too_many_rows:
+            return "too_many_rows";
         case Event::Kind::many_unknown:
             return "many_unknown";
         case Event::Kind::hash_above_caps:

@@ -237,8 +237,8 @@ class Hall {
     Result<attempts::AuthorRow> change_author(
         const std::function<void(attempts::AuthorRow&)>& change);
     /// Others say that another directory lives this one's life too: begins a new one, unless this
-    /// process has done so less than a day ago (false).
-    Result<bool> leave_incarnation();
+    /// process has done so less than a day ago (false) and it is others' word alone.
+    Result<bool> leave_incarnation(bool is_evident = false);
     /// The same before this node has said anything of attempts: another number is all it takes.
     Result<void> leave_unused_incarnation();
     sqlite::OpenOptions file_options() const;
@@ -369,6 +369,8 @@ class Hall {
     // hall_lockout
     Result<LockoutStatus::Factor> show_factor(const PoolView& pool,
                                               const attempts::CredentialId& credential);
+    Result<std::vector<attempts::CredentialId>> credentials_to_clear(
+        const accounts::Subject& subject);
 
     // hall_nodes
     Result<std::vector<RealmId>> realms_of_invitation(const PoolView& pool, const RecordId& id);

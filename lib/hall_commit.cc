@@ -181,11 +181,7 @@ Result<std::size_t> Hall::commit_some(Group& group, std::size_t done) {
     if (auto committed = transaction->commit(); !committed) return committed.error();
 
     sightings_->note(journal->author().arrival, now().monotonic);
-    for (const auto& [node, user] : journal->clears()) {
-        if (!clear_watch_.cleared(node, user, time.monotonic)) continue;
-        tell(Event::Kind::many_clears,
-             "of user " + to_string(user) + " by node " + to_string(node));
-    }
+    replication_->rows_moved(*journal, time.monotonic);
     raise_time_floor(std::max(time.wall, head->time));
     if (batch) {
         last_written_ = batch->place.seq;

@@ -46,6 +46,7 @@ std::optional<LogSeq> Hall::Replication::held_from(Instant now) {
 // Receiving one.
 
 Result<void> Hall::enter_if_copied(std::shared_ptr<const PoolView> pool) {
+    if (gate_) return {};  // it has, and waits for rows
     if (!pool) {
         const auto head = writing_->ledger.head.read();
         if (!head) return head.error();

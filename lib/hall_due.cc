@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "hall.h"
+#include "hall_replication.h"
 
 namespace countersign {
 namespace {
@@ -120,6 +121,7 @@ Result<void> Hall::drop_expired_rows() {
     if (!transaction) return transaction.error();
     const auto dropped = writing_->attempts.drop_expired(judged_time(), expired_slice);
     if (!dropped) return dropped.error();
+    if (auto swept = replication_->sweep_rows(); !swept) return swept;
     // Others must have heard that such a row says nothing before it goes; a pool of one has no
     // others.
     if (view()->members.size() == 1) {

@@ -87,8 +87,8 @@ Result<void> Hall::make_joiner(const membership::InvitationText& invitation) {
         auto tables = attempts::Tables::prepare(*database);
         if (!tables) return tables.error();
         const UnixTime time = now().wall;
-        if (auto done =
-                tables->put_author({.incarnation = incarnation, .started = time, .time = time});
+        if (auto done = tables->put_author(
+                {.incarnation = incarnation, .started = time, .has_rows = false, .time = time});
             !done) {
             return done;
         }
@@ -151,7 +151,7 @@ std::vector<Contact> Hall::Replication::contacts() const {
     }
     const bool writes = pool->is_primary(hall_.identity_->node);
     const bool asks = writes && hall_.asks_;
-    if (hall_.stage_ != Stage::ready || (writes && !asks)) return contacts;
+    if (hall_.stage_ == Stage::removed || (writes && !asks)) return contacts;
     for (const auto& member : pool->members) {
         if (member.id == hall_.identity_->node) continue;
         const bool is_primary = pool->is_primary(member.id);

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <vector>
 
 #include "attempts/members_word.h"
 #include "hall.h"
@@ -46,9 +48,14 @@ Result<LockoutStatus::Factor> Hall::show_factor(const PoolView& pool,
         factor.locked = true;
         factor.retry_after = std::chrono::ceil<milliseconds>(*standing->locked_until - time);
     }
-    for (const auto& member : pool.members) {
-        const auto failures = attempts::remaining_of(member.id, *rows, word);
-        if (failures != 0) factor.nodes.push_back({member.id, failures});
+    // Of nodes that were removed too: what they saw still counts.
+    std::map<NodeId, std::uint64_t> nodes;
+    for (const auto& [row, failed_at] : rows->entries()) {
+        if (!word.failures_count(row)) continue;
+        nodes[row.node] += attempts::remaining(row, *rows, word);
+    }
+    for (const auto& [node, failures] : nodes) {
+        if (failures != 0) factor.nodes.push_back({node, failures});
     }
     return factor;
 }
@@ -72,34 +79,49 @@ Result<LockoutStatus> Hall::show_lockout(UserId user) {
     return status;
 }
 
+/// What an unlock clears. Where the user's record cannot be opened, all that anyone has counted of
+/// the user; it is as good, and what a record does not name any more counts nowhere.
+Result<std::vector<attempts::CredentialId>> Hall::credentials_to_clear(
+    const accounts::Subject& subject) {
+    std::vector<attempts::CredentialId> all;
+    if (subject.held) {
+        const auto named = credentials_of(subject);
+        for (const auto& each : {named.password, named.codes}) {
+            if (each) all.push_back(*each);
+        }
+        return all;
+    }
+    auto readers = reader();
+    if (!readers) return readers.error();
+    return (*readers)->attempts.credentials_of(subject.id);
+}
+
 Result<void> Hall::clear_lockout(UserId user) {
     auto pool = view();
     const auto subject = find_subject(pool, user);
     if (!subject) return subject.error();
-    if (!subject->held) return Error(errc::not_held, "the user's realm");
-    if (!subject->known) return Error(errc::not_found, "no user " + to_string(user));
+    if (subject->held && !subject->known)
+        return Error(errc::not_found, "no user " + to_string(user));
     const auto* self = membership::find(pool->members, identity_->node);
     if (!self || !includes(self->capabilities, Capability::administer)) {
         return Error(errc::not_permitted, "this node's membership lacks 'administer'");
     }
-    const auto credentials = credentials_of(*subject);
-    const auto outcome = queue_.commit(
-        {.rows = [&](attempts::Journal& journal) -> Result<void> {
-             for (const auto& credential : {credentials.password, credentials.codes}) {
-                 if (!credential) continue;
-                 if (auto cleared = journal.operator_clear(*credential); !cleared) {
-                     return cleared.error();
-                 }
-             }
-             return {};
-         },
-         .execute = {}});
+    const auto credentials = credentials_to_clear(*subject);
+    if (!credentials) return credentials.error();
+    const auto outcome =
+        queue_.commit({.rows = [&](attempts::Journal& journal) -> Result<void> {
+                           for (const auto& credential : *credentials) {
+                               if (auto cleared = journal.operator_clear(credential); !cleared) {
+                                   return cleared.error();
+                               }
+                           }
+                           return {};
+                       },
+                       .execute = {}});
     if (!outcome) return outcome.error();
     const Instant time = now().monotonic;
-    for (const auto& credential : {credentials.password, credentials.codes}) {
-        if (!credential) continue;
-        gate_->standing_changed(
-            *credential, [&] { return read_standing(*pool, *credential); }, time);
+    for (const auto& credential : *credentials) {
+        gate_->standing_changed(credential, [&] { return read_standing(*pool, credential); }, time);
     }
     return {};
 }

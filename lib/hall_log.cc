@@ -209,6 +209,7 @@ Result<Status> Hall::status() {
     status.data_age = replication_->data_age(now());
     status.served = is_served();
     if (status.served) status.links = replication_->shown(**pool);
+    status.rows = replication_->row_counts();
     status.restored = incarnation().is_restored;
     const auto damage = read_damage((*readers)->damage);
     if (!damage) return damage.error();

@@ -103,7 +103,17 @@ Result<LogSeq> Hall::remove_node(NodeId node) {
     if ((*pool)->is_primary(node)) {
         return Error(errc::invalid_argument, "the primary cannot be removed while it is primary");
     }
-    const auto written = write(commands::RemoveNode{node});
+    const auto remove = [this, node](records::Reader& records,
+                                     LogSeq seq) -> Result<std::vector<records::Change>> {
+        const auto heard = writing_->attempts.heard();
+        if (!heard) return heard.error();
+        commands::RemoveNode command{.node = node, .rows = {}};
+        for (const auto& [author, row_seq] : *heard) {
+            if (author.node == node) command.rows.push_back({author.incarnation, row_seq});
+        }
+        return executing(std::move(command))(records, seq);
+    };
+    const auto written = queue_.commit({.rows = {}, .execute = remove});
     if (written) tell(Event::Kind::node_removed, to_string(node));
     return written;
 }

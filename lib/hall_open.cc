@@ -184,7 +184,8 @@ Result<void> Hall::enter_pool(std::shared_ptr<const PoolView> pool) {
     set_view(std::move(pool));
     if (auto settled = settle_incarnation(); !settled) return settled;
     if (auto made = make_gates(); !made) return made;
-    stage_ = stage;
+    if (auto loaded = replication_->load_rows(); !loaded) return loaded;
+    if (stage == Stage::removed || incarnation().has_rows) stage_ = stage;
     return {};
 }
 
@@ -356,7 +357,7 @@ void Hall::live_as(const attempts::AuthorRow& author) {
     confirmation_stored_ = author.is_confirmed;
 }
 
-Result<bool> Hall::leave_incarnation() {
+Result<bool> Hall::leave_incarnation(bool is_evident) {
     auto lock = directory_.write_lock(options_.lock_patience);
     if (!lock) return lock.error();
     if (auto ready = recover_if_suspect(); !ready) return ready.error();
@@ -367,13 +368,15 @@ Result<bool> Hall::leave_incarnation() {
     if (!author) return author.error();
     if (!*author) return Error(errc::corrupt, "this node's incarnation is missing");
     const Instant time = now().monotonic;
-    if (left_incarnation_ && time < *left_incarnation_ + incarnation_pause) return false;
+    const bool is_recent = left_incarnation_ && time < *left_incarnation_ + incarnation_pause;
+    if (is_recent && !is_evident) return false;
     if (auto begun = begin_incarnation(*view(), head->place.seq); !begun) return begun.error();
     left_incarnation_ = time;
     author = writing_->attempts.author();
     if (!author) return author.error();
     replication_->forget_who_lagged();
     live_as(**author);
+    if (auto loaded = replication_->load_rows(); !loaded) return loaded.error();
     auto marked = marker_->write({.incarnation = (*author)->incarnation,
                                   .head = head->place.seq,
                                   .row_seq = (*author)->row_seq},

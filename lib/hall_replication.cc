@@ -151,6 +151,9 @@ Result<void> Hall::Replication::look() {
         return head_.seq < head->place.seq;
     }();
     if (is_news) moved(*head);
+    const auto rows_came = look_at_rows((*readers)->attempts);
+    if (!rows_came) return rows_came.error();
+    if (*rows_came) notify();
     return {};
 }
 
@@ -437,7 +440,7 @@ void Hall::Replication::moved_on(std::shared_ptr<const PoolView> fresh) {
     hall_.last_written_ = head.seq;
     heard_from_primary(head.time, hall_.now().monotonic);
     const auto stage = fresh ? hall_.stage_of(*fresh) : Stage::copying;
-    if (hall_.stage_ == Stage::copying) {
+    if (hall_.stage_ == Stage::copying && !hall_.gate_) {
         // What was stored is stored: run_due() tries again.
         if (auto entered = hall_.enter_if_copied(std::move(fresh)); !entered) {
             hall_.tell(Event::Kind::housekeeping_failed, entered.error().message());

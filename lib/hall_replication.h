@@ -6,12 +6,16 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "countersign/links.h"
 
+#include "attempts/received_rows.h"
+#include "attempts/row_bounds.h"
+#include "attempts/row_places.h"
 #include "hall.h"
 #include "log/accept.h"
 #include "log/recent_batches.h"
@@ -39,6 +43,13 @@ class Hall::Replication final : public LinkStore {
     Result<void> open();
     /// A batch was committed here, and this is the head now.
     void wrote(log::SignedBatch batch, const log::Head& head);
+    /// Reads up to where everyone's rows have come.
+    Result<void> load_rows();
+    /// Rows were committed here.
+    void rows_moved(const attempts::Journal& journal, Instant now);
+    /// Drops rows of users and credentials that no record names any more, a slice at each call,
+    /// within the caller's transaction.
+    Result<void> sweep_rows();
     /// The head moved by others' doing: another process, or a copy.
     void moved(const log::Head& head);
 
@@ -67,6 +78,7 @@ class Hall::Replication final : public LinkStore {
     std::optional<LogSeq> held_from(Instant now);
     /// The larger of what both clocks say; none where the wall clock is behind the time floor.
     std::optional<milliseconds> data_age(Now now) const;
+    RowCounts row_counts() const;
 
     // LinkStore.
     LinkIdentity identity() override;
@@ -105,6 +117,12 @@ class Hall::Replication final : public LinkStore {
     Result<void> stage_repair(const CopyPage& page, bool first) override;
     Result<bool> repair(const NodeId& from, const LeafSet& leaves, LogSeq moment) override;
     Result<std::shared_ptr<RepairSource>> open_repair_source() override;
+    std::shared_ptr<const RowVector> row_vector() override;
+    Result<RowPage> read_rows(const RowVector& known,
+                              std::size_t max_bytes,
+                              std::size_t max_rows) override;
+    Result<RowsTaken> take_rows(std::span<const RowRun> runs) override;
+    Result<void> rows_complete(const NodeId& peer) override;
     Result<Admission> admit(const JoinRequest& request, const ChannelPublicKey& key) override;
     Result<void> admitted(const Admission& admission) override;
     Result<SharedBatch> removal_of(const NodeId& node) override;
@@ -136,6 +154,28 @@ class Hall::Replication final : public LinkStore {
     /// Checkpoint and marker, when it is time.
     void keep_house();
     Result<std::vector<Designated>> stored_designations();
+    // hall_rows
+    Result<bool> look_at_rows(attempts::Tables& tables);
+    Result<sqlite::ReaderPool<Readers>::Lease> row_reader();
+    Result<bool> shows_a_twin(const RowRun& run);
+    Result<void> leave_life_of_twin();
+    Result<bool> is_of_use(const attempts::ReceivedRow& row, LogSeq head);
+    Result<bool> has_room_for(const attempts::ReceivedRow& row, const RowAuthor& author);
+    Result<bool> take_row(attempts::Journal& journal,
+                          const attempts::ReceivedRow& row,
+                          const RowAuthor& author,
+                          std::vector<std::string>& double_uses);
+    Result<bool> may_name(const attempts::CredentialId& credential);
+    struct VerifiedRun;
+    /// Of each run what can be taken; `taken` says what is left for later.
+    Result<std::vector<VerifiedRun>> verify_runs(std::span<const RowRun> runs,
+                                                 const PoolView& pool,
+                                                 RowsTaken& taken);
+    /// What follows once rows are on disk.
+    void notice_rows(const std::set<attempts::CredentialId>& changed,
+                     const std::vector<std::string>& double_uses);
+    void count_rows(std::uint64_t RowCounts::* kind, std::uint64_t rows);
+    Error refused(const Error& error);
     void heard_from_primary(UnixTime signed_time, Instant now);
     /// Whether this node is the one that writes.
     bool is_primary() const;
@@ -158,6 +198,11 @@ class Hall::Replication final : public LinkStore {
     std::optional<Instant> newest_came_;  ///< none: before this process began
     std::uint64_t link_counter_ = 0;
     std::uint64_t link_counters_end_ = 0;
+
+    attempts::RowPlaces row_places_;
+    attempts::RowBounds row_bounds_;                    ///< under the directory's write lock
+    std::optional<attempts::CredentialId> sweep_from_;  ///< the same
+    RowCounts row_counts_;
 
     std::mutex change_mutex_;
     std::function<void()> on_change_;

@@ -189,6 +189,8 @@ Result<std::shared_ptr<const PoolView>> Hall::read_view(records::Reader& reader,
     if (!members) return members.error();
     auto former_members = former.all();
     if (!former_members) return former_members.error();
+    auto departures = membership::read_departures(reader, sealer);
+    if (!departures) return departures.error();
     auto invitations = read_invitations(reader, sealer, now().wall);
     if (!invitations) return invitations.error();
     auto settings = read_settings(reader, sealer);
@@ -197,6 +199,7 @@ Result<std::shared_ptr<const PoolView>> Hall::read_view(records::Reader& reader,
                                                      .settings = std::move(*settings),
                                                      .members = std::move(*members),
                                                      .former_members = std::move(*former_members),
+                                                     .departures = std::move(*departures),
                                                      .invitations = std::move(*invitations),
                                                      .designation = std::move(*designation),
                                                      .sealer = std::move(sealer)});

@@ -27,6 +27,7 @@ struct PoolView {
     records::PoolSettings settings;
     std::vector<membership::Member> members;
     std::vector<membership::FormerMember> former_members;
+    std::vector<records::Departure> departures;
     std::vector<OpenInvitation> invitations;
     std::optional<records::Designation> designation;
     records::Sealer sealer;

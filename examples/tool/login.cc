@@ -121,7 +121,8 @@ Exit show_lockout(Session& session,
         const auto member = std::ranges::find(members, id, &cs::NodeInfo::id);
         const std::string name = member == members.end() ? std::string() : member->name;
         nodes.push_back({{"name", name}, {"node", cs::to_string(id)}, {"failures", failures}});
-        text += "\n  seen at " + name + ": " + std::to_string(failures);
+        text += "\n  seen at " + (name.empty() ? "a node that was removed" : name) + ": " +
+                std::to_string(failures);
     }
     session.output.show({{"login", login},
                          {"locked", status.password.locked || status.codes.locked},

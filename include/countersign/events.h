@@ -19,12 +19,13 @@ struct Event {
         scrub_finished,     ///< every record was re-read and adds up
         attempt_refused,    ///< an attempt could not be counted durably, so it was refused
         many_clears,        ///< one node cleared one user's failures unusually often
-        many_unknown,       ///< rows of unknown names are leaving before their time
-        hash_above_caps,    ///< a stored hash string asks for more than the caps allow
-        clock_behind,       ///< the wall clock is below the time floor: codes are refused
-        clock_jumped,       ///< wall and monotonic clock moved apart
-        code_used_twice,    ///< one code was accepted by two nodes that had not heard of each other
-        data_key_missing,   ///< a granted key could not be opened
+        too_many_rows,    ///< a node's rows of attempts are more than it may have; they are dropped
+        many_unknown,     ///< rows of unknown names are leaving before their time
+        hash_above_caps,  ///< a stored hash string asks for more than the caps allow
+        clock_behind,     ///< the wall clock is below the time floor: codes are refused
+        clock_jumped,     ///< wall and monotonic clock moved apart
+        code_used_twice,  ///< one code was accepted by two nodes that had not heard of each other
+        data_key_missing,     ///< a granted key could not be opened
         housekeeping_failed,  ///< retention, checkpoint or scrub could not be done; tried again
         disk_failed,          ///< a sync failed; the store tries to recover, or has stopped
         copy_refused,         ///< a copy was not what the primary signed; it was thrown away

@@ -16,6 +16,7 @@
 #include "countersign/error.h"
 #include "countersign/ids.h"
 #include "countersign/nodes.h"
+#include "countersign/rows.h"
 #include "countersign/secret.h"
 #include "countersign/time.h"
 
@@ -27,8 +28,6 @@ namespace countersign {
 using ChannelPublicKey = Id<struct ChannelPublicKeyTag, 32>;
 /// BLAKE2b-256 of a batch's bytes.
 using BatchHash = Id<struct BatchHashTag, 32>;
-/// An Ed25519 signature.
-using SignatureBytes = Id<struct SignatureBytesTag, 64>;
 /// Says which invitation a joiner holds, and nothing of its secrets.
 using InvitationId = Id<struct InvitationIdTag, 16>;
 
@@ -228,6 +227,23 @@ class LinkStore {
     /// Reads all records in one snapshot, which is kept as long as what it gives. None: too many
     /// are being repaired from here. Slow.
     virtual Result<std::shared_ptr<RepairSource>> open_repair_source() = 0;
+
+    // What each node has seen of attempts (rows.h).
+    /// Up to where everyone's rows are held here, this node's own included; null: there is no log
+    /// yet that says whose to take. From memory; the same object until it changes.
+    virtual std::shared_ptr<const RowVector> row_vector() = 0;
+    /// Rows beyond `known`, author by author: at least one if there is one, no more once they hold
+    /// `max_bytes`, and at most `max_rows`. Slow.
+    virtual Result<RowPage> read_rows(const RowVector& known,
+                                      std::size_t max_bytes,
+                                      std::size_t max_rows) = 0;
+    /// Verifies rows and keeps those that follow what is held here; others change nothing. Durable
+    /// on return. Slow. Errors: errc::bad_signature, errc::malformed, errc::too_large,
+    /// errc::unsupported_version.
+    virtual Result<RowsTaken> take_rows(std::span<const RowRun> runs) = 0;
+    /// `peer` has sent all that it held: with that a first copy is complete, and serves. Durable on
+    /// return. Slow.
+    virtual Result<void> rows_complete(const NodeId& peer) = 0;
 
     // Joining and leaving.
     /// The primary's side: checks both statements and commits the membership; the same string with

@@ -23,7 +23,7 @@ struct LockoutStatus {
             NodeId node;
             std::uint64_t failures = 0;
         };
-        std::vector<Node> nodes;
+        std::vector<Node> nodes;  ///< with failures that count, removed ones too
     };
     Factor password;
     Factor codes;
@@ -32,11 +32,12 @@ struct LockoutStatus {
 /// Failed attempts, as this node knows them. Thread-safe.
 class Lockout {
   public:
-    /// Errors: errc::not_found.
+    /// Errors: errc::not_found, errc::not_held (the user's realm).
     Result<LockoutStatus> show(UserId user);
-    /// Unlocks: every failure that this node knows of is void, here at once and elsewhere as the
-    /// news arrives. Durable on return. Errors: errc::not_found, errc::not_permitted (needs
-    /// `administer`).
+    /// Unlocks, at any node with `administer`: every failure that this node knows of is void, here
+    /// at once and elsewhere as the news arrives, with the primary or without it. What another node
+    /// has counted and this one has not heard of stays. Durable on return. Errors: errc::not_found,
+    /// errc::not_permitted (needs `administer`).
     Result<void> clear(UserId user);
 
   private:

@@ -37,6 +37,11 @@ enum class Mutant {
     step_at_last,
     forget_spent,
     disabled_signs_in,
+    // What others have seen of them.
+    newest_row_alone,
+    deaf_to_failures,
+    deaf_to_spent,
+    silent_double_use,
     // Nodes and the age of what they know.
     keep_removed,
     hide_fork,

@@ -13,6 +13,7 @@
 #include "countersign/log.h"
 #include "countersign/nodes.h"
 #include "countersign/options.h"
+#include "countersign/rows.h"
 #include "countersign/users.h"
 
 namespace countersign {
@@ -52,6 +53,7 @@ struct Status {
     std::optional<milliseconds> data_age;  ///< none: unknown (the clock is behind the time floor)
     bool served = false;                   ///< a process keeps links
     std::vector<LinkInfo> links;           ///< of that process; empty when none serves
+    RowCounts rows;                        ///< of attempts, that came to this process over links
     bool restored = false;                 ///< this directory is a copy, or came from a backup
     std::string damage;                    ///< what was found, while nobody signs in because of it
     bool root_key_here = false;            ///< the root key's file still lies beside the directory

@@ -47,6 +47,12 @@ Result<void> begin_incarnation(Tables& tables,
         author.started = std::max(wall, (*former)->time);
         if (auto done = tables.forget_renewed(); !done) return done;
         const NodeId node{key.public_key()};
+        author.has_rows = (*former)->has_rows;
+        if (const auto said = (*former)->row_seq; said != RowSeq{0}) {
+            if (auto done = tables.put_heard({node, (*former)->incarnation}, said); !done) {
+                return done;
+            }
+        }
         author.arrival = (*former)->arrival;
         author.time = std::max(wall, (*former)->time);
         const auto credentials =

@@ -177,6 +177,10 @@ Result<bool> Journal::take(const TallyRow& row, const sealing::Signature& signat
     const bool brings_clear =
         !row.clears.empty() && (before == nullptr || has_clear_beyond(row, *before));
     if (!put(**held, row, signature)) return false;
+    if (!(*held)->is_renewed && is_unlocked_by(**held, row)) {
+        (*held)->is_renewed = true;
+        (*held)->renews = true;
+    }
     if (brings_clear) clears_.emplace_back(row.node, row.credential.user());
     const auto& rows = (*held)->rows;
     auto changed = open_new_window(rows, next_stamp(), context_.whose_word);
@@ -185,13 +189,38 @@ Result<bool> Journal::take(const TallyRow& row, const sealing::Signature& signat
     return true;
 }
 
-Result<void> Journal::take(const SpentRow& row, const sealing::Signature& signature) {
+bool Journal::is_unlocked_by(const Held& held, const TallyRow& row) const {
+    const TallyRow* own = held.rows.find(next_stamp().author());
+    const Clear* clear = own != nullptr ? row.clear_of(own->author()) : nullptr;
+    return clear != nullptr && clear->window == own->window && clear->failures <= own->failures &&
+           context_.whose_word.clears_count(row);
+}
+
+Result<std::vector<NodeId>> Journal::take(const SpentRow& row,
+                                          const sealing::Signature& signature) {
     assert(row.node != node() || row.incarnation != author_.incarnation);
     if (value(row.row_seq) > max_row_seq) return Error(errc::malformed, "a row_seq above 2^63");
     if (erased_.contains(row.credential.user())) return erased_user();
-    spent_[row.credential].push_back({row, signature});
+    auto known = tables_->spent(row.credential, row.code);
+    if (!known) return known.error();
+    auto& pending = spent_[row.credential];
+    for (const auto& each : pending) known->push_back(each.row);
+    std::vector<NodeId> others;
+    if (context_.whose_spent.counts(row)) {
+        for (const auto& each : *known) {
+            const bool is_other = is_double_use(each, row) &&
+                                  (each.node == node() || context_.whose_spent.counts(each));
+            if (is_other) others.push_back(each.node);
+        }
+    }
+    pending.push_back({row, signature});
     has_rows_ = true;
-    return {};
+    return others;
+}
+
+void Journal::hear(const Author& author, RowSeq row_seq) {
+    auto& heard = heard_[author];
+    heard = std::max(heard, row_seq);
 }
 
 Result<bool> Journal::let_go(const CredentialId& credential) {
@@ -236,12 +265,15 @@ void Journal::erase(const UserId& user) {
 }
 
 bool Journal::has_changes() const noexcept {
-    return has_rows_ || !erased_.empty();
+    return has_rows_ || !erased_.empty() || !heard_.empty();
 }
 
 Result<void> Journal::flush(UnixTime wall) {
     for (const auto& user : erased_) {
         if (auto done = tables_->erase(user); !done) return done;
+    }
+    for (const auto& [author, row_seq] : heard_) {
+        if (auto done = tables_->put_heard(author, row_seq); !done) return done;
     }
     if (!has_rows_) return {};
     if (auto done = write_tallies(); !done) return done;

@@ -68,9 +68,19 @@ class Journal {
     /// Takes a verified row of another author that the caller has decided to keep, and does to this
     /// node's row what follows: opens a new window if all is cleared, drops clears that nobody
     /// needs. False, and nothing changes, when that row or a newer one is known.
+    /// A clear in it that takes effect on what this life has counted is an unlock that has reached
+    /// it: in a restored directory the credential is then noted as renewed. (One made before this
+    /// life began names an earlier one, and says nothing of what was lost with it.)
     /// Errors: errc::malformed when the `row_seq` is 2^63 or more.
     Result<bool> take(const TallyRow& row, const sealing::Signature& signature);
-    Result<void> take(const SpentRow& row, const sealing::Signature& signature);
+    /// The same. Returns the nodes that are known to have accepted the code too, if the word of
+    /// both counts: a double use, to be told by an event.
+    Result<std::vector<NodeId>> take(const SpentRow& row, const sealing::Signature& signature);
+
+    /// All rows of `author` up to `row_seq`, in their order, have been taken or judged.
+    void hear(const Author& author, RowSeq row_seq);
+    /// What `hear` was told in this group.
+    const std::map<Author, RowSeq>& heard() const noexcept { return heard_; }
 
     /// Catches `unknown` up and lets go of failures of unknown names beyond its bound, at most
     /// 1,024 in one group. To be called first in a group, before anything was counted. Returns true
@@ -120,6 +130,7 @@ class Journal {
     bool write_own(Held& held, std::optional<TallyRow> row);
     bool write_clear(Held& held, std::optional<TallyRow> row);
     bool put(Held& held, const TallyRow& row, const std::optional<sealing::Signature>& signature);
+    bool is_unlocked_by(const Held& held, const TallyRow& row) const;
     Result<bool> let_go(const CredentialId& credential);
     Result<void> write_tallies();
     Result<void> write_spent();
@@ -129,6 +140,7 @@ class Journal {
     AuthorRow author_;
     std::map<CredentialId, Held> held_;
     std::map<CredentialId, std::vector<PendingSpent>> spent_;
+    std::map<Author, RowSeq> heard_;
     std::set<UserId> erased_;
     std::vector<std::pair<NodeId, UserId>> clears_;
     bool has_rows_ = false;

@@ -134,6 +134,7 @@ bool step_is_free(std::uint64_t step,
         if (is_planted(Mutant::step_at_last) && spent == step) return false;
         if (!spent || *spent < step || row.credential != credential) return false;
         if (row.node == view.node) return true;
+        if (is_planted(Mutant::deaf_to_spent)) return false;
         const bool is_reached = *spent <= view.current || *spent - view.current <= step_grace;
         return is_reached && whose.counts(row);
     });

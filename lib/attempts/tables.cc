@@ -19,6 +19,7 @@ CREATE TABLE author (
     started INTEGER NOT NULL,
     restored INTEGER NOT NULL CHECK (restored IN (0, 1)),
     confirmed INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
+    has_rows INTEGER NOT NULL CHECK (has_rows IN (0, 1)),
     row_seq INTEGER NOT NULL,
     arrival INTEGER NOT NULL,
     time INTEGER NOT NULL
@@ -49,6 +50,12 @@ CREATE TABLE spent (
 CREATE UNIQUE INDEX spent_name ON spent (credential, code, node, incarnation);
 CREATE INDEX spent_order ON spent (node, incarnation, row_seq);
 CREATE INDEX spent_expiry ON spent (expiry);
+CREATE TABLE heard (
+    node BLOB NOT NULL CHECK (length(node) = 32),
+    incarnation INTEGER NOT NULL,
+    row_seq INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX heard_author ON heard (node, incarnation);
 CREATE TABLE renewed (
     credential BLOB PRIMARY KEY CHECK (length(credential) = 25)
 ) STRICT;
@@ -71,6 +78,11 @@ enum Sql : std::size_t {
     drop_silent_tallies,
     drop_tallies_of,
     drop_spent_of,
+    get_heard,
+    put_one_heard,
+    count_tallies_of,
+    count_spent_of,
+    credentials_from,
     get_renewed,
     put_one_renewed,
     forget_all_renewed,
@@ -79,12 +91,15 @@ enum Sql : std::size_t {
 };
 
 constexpr std::array<std::string_view, text_count> statement_texts = {
-    "SELECT incarnation, started, restored, row_seq, arrival, time, confirmed FROM author",
-    "INSERT INTO author (one, incarnation, started, restored, row_seq, arrival, time, confirmed)"
-    " VALUES (1, ?, ?, ?, ?, ?, ?, ?)"
+    "SELECT incarnation, started, restored, row_seq, arrival, time, confirmed, has_rows"
+    " FROM author",
+    "INSERT INTO author"
+    " (one, incarnation, started, restored, row_seq, arrival, time, confirmed, has_rows)"
+    " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (one) DO UPDATE SET incarnation = excluded.incarnation,"
     " started = excluded.started, restored = excluded.restored, row_seq = excluded.row_seq,"
-    " arrival = excluded.arrival, time = excluded.time, confirmed = excluded.confirmed",
+    " arrival = excluded.arrival, time = excluded.time, confirmed = excluded.confirmed,"
+    " has_rows = excluded.has_rows",
     "SELECT node, incarnation, row_seq, arrival, signature, bytes FROM tally WHERE credential = ?"
     " ORDER BY node, incarnation",
     "INSERT INTO tally"
@@ -115,11 +130,20 @@ constexpr std::array<std::string_view, text_count> statement_texts = {
     " WHERE node = ? AND incarnation = ? ORDER BY row_seq LIMIT ?) RETURNING 1",
     "DELETE FROM spent WHERE rowid IN (SELECT rowid FROM spent"
     " WHERE node = ? AND incarnation = ? ORDER BY row_seq LIMIT ?) RETURNING 1",
+    "SELECT node, incarnation, row_seq FROM heard ORDER BY node, incarnation",
+    "INSERT INTO heard (node, incarnation, row_seq) VALUES (?, ?, ?)"
+    " ON CONFLICT (node, incarnation) DO UPDATE SET row_seq = excluded.row_seq",
+    "SELECT count(*) FROM tally WHERE node = ?",
+    "SELECT count(*) FROM spent WHERE node = ?",
+    "SELECT DISTINCT credential FROM tally WHERE credential >= ? ORDER BY credential LIMIT ?",
     "SELECT 1 FROM renewed WHERE credential = ?",
     "INSERT INTO renewed (credential) VALUES (?) ON CONFLICT DO NOTHING",
     "DELETE FROM renewed",
     "DELETE FROM renewed WHERE credential BETWEEN ? AND ?",
 };
+
+/// More than the versions and authenticators that a user's rows are about at one time.
+constexpr std::size_t max_credentials_of_user = 1'024;
 
 std::int64_t stored(Incarnation incarnation) noexcept {
     return std::bit_cast<std::int64_t>(value(incarnation));
@@ -150,6 +174,13 @@ Result<std::uint64_t> count_rows(Result<sqlite::Rows> rows) {
         if (!found) return found.error();
         if (!*found) return number;
     }
+}
+
+Result<std::uint64_t> one_number(Result<sqlite::Rows> rows) {
+    if (!rows) return rows.error();
+    const auto found = rows->next();
+    if (!found) return found.error();
+    return *found ? static_cast<std::uint64_t>(rows->integer(0)) : 0;
 }
 
 Result<void> check(RowSeq row_seq) {
@@ -184,6 +215,7 @@ Result<std::optional<AuthorRow>> Tables::author() {
                      .started = UnixTime(milliseconds(rows->integer(1))),
                      .is_restored = rows->integer(2) != 0,
                      .is_confirmed = rows->integer(6) != 0,
+                     .has_rows = rows->integer(7) != 0,
                      .row_seq = *row_seq,
                      .arrival = *arrival,
                      .time = UnixTime(milliseconds(rows->integer(5)))};
@@ -196,7 +228,8 @@ Result<void> Tables::put_author(const AuthorRow& author) {
                                            author.row_seq,
                                            author.arrival,
                                            author.time,
-                                           author.is_confirmed);
+                                           author.is_confirmed,
+                                           author.has_rows);
 }
 
 Result<std::vector<StoredTally>> Tables::tallies(const CredentialId& credential) {
@@ -283,6 +316,65 @@ Result<void> Tables::each_of(const Author& author,
             .bytes = rows->blob(3)};
         if (auto checked = rows->check(); !checked) return checked;
         if (!visit(row)) return {};
+    }
+}
+
+Result<std::vector<std::pair<Author, RowSeq>>> Tables::heard() {
+    auto rows = statements_[get_heard].query();
+    if (!rows) return rows.error();
+    std::vector<std::pair<Author, RowSeq>> heard;
+    for (;;) {
+        const auto found = rows->next();
+        if (!found) return found.error();
+        if (!*found) return heard;
+        const auto node = NodeId::from_bytes(rows->blob(0));
+        const auto row_seq = rows->as<RowSeq>(2);
+        if (!node || !row_seq) return corrupt_row();
+        heard.emplace_back(
+            Author{*node, Incarnation{std::bit_cast<std::uint64_t>(rows->integer(1))}}, *row_seq);
+    }
+}
+
+Result<void> Tables::put_heard(const Author& author, RowSeq row_seq) {
+    if (auto checked = check(row_seq); !checked) return checked;
+    return statements_[put_one_heard].run(author.node, stored(author.incarnation), row_seq);
+}
+
+Result<std::uint64_t> Tables::count_tallies(const NodeId& node) {
+    return one_number(statements_[count_tallies_of].query(node));
+}
+
+Result<std::uint64_t> Tables::count_spent(const NodeId& node) {
+    return one_number(statements_[count_spent_of].query(node));
+}
+
+Result<std::vector<CredentialId>> Tables::credentials(const std::optional<CredentialId>& from,
+                                                      std::size_t limit) {
+    const auto first = from ? from->bytes() : std::array<std::byte, CredentialId::size>{};
+    return credentials_at(first, limit);
+}
+
+Result<std::vector<CredentialId>> Tables::credentials_of(const UserId& user) {
+    std::array<std::byte, CredentialId::size> first{};
+    std::ranges::copy(user.bytes, first.begin());
+    auto credentials = credentials_at(first, max_credentials_of_user);
+    if (!credentials) return credentials;
+    std::erase_if(*credentials, [&](const CredentialId& each) { return each.user() != user; });
+    return credentials;
+}
+
+Result<std::vector<CredentialId>> Tables::credentials_at(
+    const std::array<std::byte, CredentialId::size>& first, std::size_t limit) {
+    auto rows = statements_[credentials_from].query(first, std::uint64_t{limit});
+    if (!rows) return rows.error();
+    std::vector<CredentialId> credentials;
+    for (;;) {
+        const auto found = rows->next();
+        if (!found) return found.error();
+        if (!*found) return credentials;
+        const auto credential = CredentialId::from_bytes(rows->blob(0));
+        if (!credential) return corrupt_row();
+        credentials.push_back(*credential);
     }
 }
 

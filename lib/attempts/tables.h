@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "countersign/error.h"
@@ -18,7 +21,8 @@
 
 namespace countersign::attempts {
 
-/// The tables `tally`, `spent`, `author` and `renewed`, as `user_version` 1 of the file has them.
+/// The tables `tally`, `spent`, `author`, `heard` and `renewed`, as `user_version` 1 of the file
+/// has them.
 extern const char* const schema_sql;
 
 /// Place of a failure in the order in which this directory learned of failures, its own and those
@@ -32,6 +36,9 @@ struct AuthorRow {
     bool is_restored = false;  ///< it began with a copied or restored directory
     /// Of a restored primary: it is known that no batches of its own are missing here.
     bool is_confirmed = true;
+    /// A member has brought what it knew of attempts, or there was nobody to ask: until then this
+    /// node does not know what it should count.
+    bool has_rows = true;
     RowSeq row_seq{};   ///< the greatest given to a row
     Arrival arrival{};  ///< of the newest failure
     UnixTime time;      ///< the greatest that this directory has written: its time floor
@@ -90,12 +97,27 @@ class Tables {
                          RowSeq from,
                          const std::function<bool(const SignedRow&)>& visit);
 
+    /// Up to where the rows of other authors have come, former lives of this node among them, in
+    /// the order in which they were written; rising by (node, incarnation).
+    Result<std::vector<std::pair<Author, RowSeq>>> heard();
+    /// Errors: errc::malformed when the `row_seq` is 2^63 or more.
+    Result<void> put_heard(const Author& author, RowSeq row_seq);
+
+    /// How many rows of one node are held, all its lives together. About 50 ns for each.
+    Result<std::uint64_t> count_tallies(const NodeId& node);
+    Result<std::uint64_t> count_spent(const NodeId& node);
+    /// Credentials of which rows are held, in their order: at most `limit`, from `from` on.
+    Result<std::vector<CredentialId>> credentials(const std::optional<CredentialId>& from,
+                                                  std::size_t limit);
+
     /// Whether this restored directory has itself seen the credential succeed, or be unlocked.
     Result<bool> is_renewed(const CredentialId& credential);
     Result<void> put_renewed(const CredentialId& credential);
     /// A new incarnation has seen nothing yet.
     Result<void> forget_renewed();
 
+    /// All credentials of one user of which tally rows are held.
+    Result<std::vector<CredentialId>> credentials_of(const UserId& user);
     /// Everything of everyone about one user: erasure.
     Result<void> erase(const UserId& user);
     /// Everything about a credential that its record no longer names.
@@ -113,6 +135,8 @@ class Tables {
 
   private:
     explicit Tables(std::vector<sqlite::Statement> statements);
+    Result<std::vector<CredentialId>> credentials_at(
+        const std::array<std::byte, CredentialId::size>& first, std::size_t limit);
 
     std::vector<sqlite::Statement> statements_;
 };

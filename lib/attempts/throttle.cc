@@ -83,7 +83,8 @@ Standing standing_of(const NodeId& node,
                      const ThrottlePolicy& policy,
                      const Share& share) {
     Standing standing{
-        .effective = effective_failures(rows, whose),
+        .effective = is_planted(Mutant::deaf_to_failures) ? remaining_of(node, rows, whose)
+                                                          : effective_failures(rows, whose),
         .own_remaining = remaining_of(node, rows, whose),
         .max_failures = policy.max_failures,
         .share = share_in_force(share),

@@ -83,8 +83,10 @@ struct Admit {
     std::vector<std::pair<RecordId, records::KeyGrant>> grants;
 };
 
+/// The node's rows of attempts count up to where `rows` says, and no further.
 struct RemoveNode {
     NodeId node;
+    std::vector<records::Departure::Place> rows;
 };
 
 using Command = std::variant<CreateUser,

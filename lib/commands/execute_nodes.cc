@@ -142,6 +142,12 @@ Changes execute_node(const RemoveNode& command, records::Reader& reader, const C
     std::vector<Change> changes;
     changes.push_back(
         {.name = {RecordKind::membership, membership::membership_id(member->id)}, .put = {}});
+    auto departure = put(context,
+                         {RecordKind::departure, membership::membership_id(member->id)},
+                         records::encode(records::Departure{
+                             .node = member->id, .rows = command.rows, .removed = context.now}));
+    if (!departure) return departure.error();
+    changes.push_back(std::move(*departure));
     std::optional<Error> failure;
     const auto read = reader.each_of(
         RecordKind::key_grant, [&](const RecordName& name, const records::StoredRecord& record) {

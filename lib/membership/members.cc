@@ -114,6 +114,31 @@ Result<std::vector<Member>> read_members(records::Reader& reader,
     return members;
 }
 
+Result<std::vector<records::Departure>> read_departures(records::Reader& reader,
+                                                        const records::Sealer& sealer) {
+    std::vector<records::Departure> departures;
+    std::optional<Error> failure;
+    const auto read = reader.each_of(
+        records::RecordKind::departure,
+        [&](const records::RecordName& name, const records::StoredRecord& record) {
+            const auto content = sealer.open(name, record.sealed);
+            auto departure =
+                content ? records::decode_departure(content->bytes()) : content.error();
+            if (departure && name.id != membership_id(departure->node)) {
+                departure = Error(errc::corrupt, "a departure under another node's name");
+            }
+            if (departure) {
+                departures.push_back(std::move(*departure));
+            } else {
+                failure = departure.error();
+            }
+            return !failure;
+        });
+    if (!read) return read.error();
+    if (failure) return *failure;
+    return departures;
+}
+
 const Member* find(const std::vector<Member>& members, const NodeId& id) noexcept {
     const auto found = std::ranges::find(members, id, &Member::id);
     return found == members.end() ? nullptr : &*found;

@@ -55,6 +55,11 @@ Result<std::vector<Member>> read_members(records::Reader& reader,
                                          const PoolId& pool,
                                          const sealing::PublicKey& root_key);
 
+/// Of all nodes that were removed, up to where their rows of attempts count. Errors: errc::corrupt,
+/// and those of Sealer::open.
+Result<std::vector<records::Departure>> read_departures(records::Reader& reader,
+                                                        const records::Sealer& sealer);
+
 const Member* find(const std::vector<Member>& members, const NodeId& id) noexcept;
 
 }  // namespace countersign::membership

@@ -36,6 +36,9 @@ Result<Membership> decode_membership(BytesView bytes);
 Bytes encode(const KeyGrant& grant);
 Result<KeyGrant> decode_key_grant(BytesView bytes);
 
+Bytes encode(const Departure& departure);
+Result<Departure> decode_departure(BytesView bytes);
+
 Bytes encode(const Designation& designation);
 Result<Designation> decode_designation(BytesView bytes);
 

@@ -90,6 +90,19 @@ struct Membership {
   joined @3 :Int64;
 }
 
+# Of a node that was removed, under the id of its membership: up to which of its rows of attempts the
+# primary had come. Later ones count nowhere.
+struct Departure {
+  node @0 :Data;
+  rows @1 :List(RowPlace);
+  removed @2 :Int64;
+}
+
+struct RowPlace {
+  incarnation @0 :UInt64;
+  rowSeq @1 :UInt64;
+}
+
 struct KeyGrant {
   node @0 :Data;
   realm @1 :UInt16;

@@ -15,6 +15,7 @@ enum class RecordKind : std::uint16_t {
     invitation = 3,
     key_grant = 4,
     pool_settings = 5,
+    departure = 6,
 };
 
 /// Which record: its kind and id.

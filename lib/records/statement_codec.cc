@@ -151,6 +151,32 @@ Result<KeyGrant> decode_key_grant(BytesView bytes) {
     return to;
 }
 
+Bytes encode(const Departure& departure) {
+    capnp::MallocMessageBuilder message;
+    auto root = message.initRoot<schema::Departure>();
+    root.setNode(flat::view(departure.node.bytes));
+    auto rows = root.initRows(static_cast<unsigned>(departure.rows.size()));
+    for (unsigned i = 0; i < rows.size(); ++i) {
+        rows[i].setIncarnation(value(departure.rows[i].incarnation));
+        rows[i].setRowSeq(value(departure.rows[i].row_seq));
+    }
+    root.setRemoved(unix_ms(departure.removed));
+    return flat::write(message);
+}
+
+Result<Departure> decode_departure(BytesView bytes) {
+    Departure to;
+    const auto read = flat::read<schema::Departure>(bytes, "a departure", [&](auto root) {
+        to.node = flat::id<NodeId>(root.getNode());
+        for (const auto& place : root.getRows()) {
+            to.rows.push_back({Incarnation{place.getIncarnation()}, RowSeq{place.getRowSeq()}});
+        }
+        to.removed = time(root.getRemoved());
+    });
+    if (!read) return read.error();
+    return to;
+}
+
 Bytes encode(const Designation& designation) {
     capnp::MallocMessageBuilder message;
     auto root = message.initRoot<schema::Designation>();

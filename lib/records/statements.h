@@ -63,6 +63,18 @@ struct KeyGrant {
     UnixTime granted{};
 };
 
+/// Of a node that was removed: up to which of its rows of attempts the primary had come.
+struct Departure {
+    struct Place {
+        Incarnation incarnation{};
+        RowSeq row_seq{};
+        friend bool operator==(const Place&, const Place&) = default;
+    };
+    NodeId node;
+    std::vector<Place> rows;
+    UnixTime removed{};
+};
+
 /// Who is primary from which batch on. Order is (root term, epoch), then node.
 struct Designation {
     PoolId pool;

@@ -1,5 +1,7 @@
 // What members say to each other on a link, edited by one of them, who holds the keys. Each edit
 // names a message, and says what becomes of it: the list of messages, what one holds, its bytes.
+#include <set>
+
 #include "fuzz/edits.h"
 #include "transport/protocol/raw_peer.h"
 #include "wire/decode.h"
@@ -85,6 +87,22 @@ void edit_record(CopiedRecord& record, Input& from) {
     }
 }
 
+void edit_row(AttemptRow& row, Input& from) {
+    switch (from.number<std::uint8_t>() % 4u) {
+        case 0:
+            row.seq = edited(row.seq, from);
+            break;
+        case 1:
+            row.kind = row.kind == RowKind::tally ? RowKind::spent : RowKind::tally;
+            break;
+        case 2:
+            edit_id(row.signature, from);
+            break;
+        default:
+            edit(row.bytes, from);
+    }
+}
+
 template <class T>
 T* one_of(std::vector<T>& list, Input& from) {
     const auto which = from.number<std::uint8_t>();
@@ -155,6 +173,37 @@ struct EditMessage {
         }
     }
     void operator()(wire::Staged& staged) { staged.pages = edited(staged.pages, from); }
+    void operator()(wire::Holds& holds) {
+        if (holds.vector.empty()) return;
+        RowAuthor author = holds.vector.begin()->first;
+        const RowSeq seq = holds.vector.begin()->second;
+        holds.vector.clear();
+        if ((from.number<std::uint8_t>() & 1) != 0) edit_id(author.node, from);
+        author.incarnation = edited(author.incarnation, from);
+        holds.vector[author] = edited(seq, from);
+    }
+    void operator()(wire::Rows& rows) {
+        if ((from.number<std::uint8_t>() & 1) != 0) rows.all = !rows.all;
+        auto* run = one_of(rows.runs, from);
+        if (run == nullptr) return;
+        switch (from.number<std::uint8_t>() % 5u) {
+            case 0:
+                run->author.incarnation = edited(run->author.incarnation, from);
+                break;
+            case 1:
+                edit_id(run->author.node, from);
+                break;
+            case 2:
+                run->after = edited(run->after, from);
+                break;
+            case 3:
+                edit_order(run->rows, from);
+                break;
+            default:
+                if (auto* row = one_of(run->rows, from)) edit_row(*row, from);
+        }
+    }
+    void operator()(wire::RowsStored& stored) { stored.messages = edited(stored.messages, from); }
     void operator()(wire::Ping& ping) { edit_head(ping.head, from); }
     void operator()(wire::Pong& pong) { edit_head(pong.head, from); }
     template <class Other>
@@ -171,6 +220,12 @@ std::vector<wire::Message> conversation(Role role, const RawPool& pool, const Ra
         designations.statements.push_back(each.statement);
     }
     all.emplace_back(designations);
+    auto& speaker = role == following || role == copying ? *pool.hq : *pool.branch;
+    const auto vector = *speaker.row_vector();
+    all.emplace_back(wire::Holds{vector});
+    auto page = *speaker.read_rows({}, 1u << 20, 100);
+    all.emplace_back(wire::Rows{std::move(page.runs), page.all});
+    all.emplace_back(wire::RowsStored{1});
     const auto seen = pool.branch->head().seq;
     wire::Batches rest;
     for (const auto& each : pool.hq->log()) {
@@ -237,16 +292,35 @@ struct State {
     FakeLinkStore::Rows rows;
     std::vector<SharedBatch> log;
     std::size_t designations = 0;
+    FakeLinkStore::RowsHeld attempts;
 
     explicit State(FakeLinkStore& store)
-        : rows(store.rows()), log(store.log()), designations(store.designations().size()) {}
+        : rows(store.rows()),
+          log(store.log()),
+          designations(store.designations().size()),
+          attempts(store.attempts()) {}
     friend bool operator==(const State&, const State&) = default;
 };
+
+std::set<Bytes> bytes_of(const FakeLinkStore::RowsHeld& one, const FakeLinkStore::RowsHeld& other) {
+    std::set<Bytes> all;
+    for (const auto* held : {&one, &other}) {
+        for (const auto& [author, rows] : *held) {
+            for (const auto& [seq, row] : rows) all.insert(row.bytes);
+        }
+    }
+    return all;
+}
 
 void run(BytesView input) {
     Input from(input);
     const auto role = static_cast<Role>(from.number<std::uint8_t>() % last);
     const RawPool pool;
+    for (const std::uint8_t slot : {1, 2, 3}) {
+        pool.hq->see_attempt(slot);
+        pool.branch->see_attempt(slot);
+    }
+    const std::set<Bytes> seen = bytes_of(pool.hq->attempts(), pool.branch->attempts());
     const bool at_replica = role == following || role == copying;
     auto& store = at_replica ? *pool.branch : *pool.hq;
     const auto honest = pool.hq->log();
@@ -260,9 +334,13 @@ void run(BytesView input) {
         require(State(store) == before, "what ends a link changes nothing");
         break;
     }
-    if (!at_replica)
-        require(State(store) == State(*pool.hq) && store.log() == honest,
-                "nobody writes a primary's log");
+    if (!at_replica) require(store.log() == honest, "nobody writes a primary's log");
+    for (const auto& [author, rows] : store.attempts()) {
+        for (const auto& [seq, row] : rows) {
+            require(author == store.author() || seen.contains(row.bytes),
+                    "a store holds no row but what its author signed");
+        }
+    }
     // Nothing but what the primary signed, from wherever a copy began.
     for (const auto& batch : store.log()) {
         require(std::ranges::any_of(honest, [&](const auto& each) { return *each == *batch; }),
@@ -277,7 +355,7 @@ std::vector<Bytes> seeds() {
     std::vector<Bytes> inputs;
     for (unsigned role = 0; role < last; ++role) {
         inputs.push_back(with_choice(role, {}));
-        for (unsigned at = 0; at < 6; ++at) {
+        for (unsigned at = 0; at < 9; ++at) {
             for (unsigned choice = 0; choice < 4; ++choice) {
                 Bytes script;
                 for (const auto each : {choice, at, at, 1u, choice, 2u, 3u, 1u, 1u, 5u}) {

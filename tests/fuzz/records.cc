@@ -41,7 +41,7 @@ void check_user(BytesView bytes) {
     }
 }
 
-constexpr std::array<void (*)(BytesView), 9> kinds = {
+constexpr std::array<void (*)(BytesView), 10> kinds = {
     check_user,
     [](BytesView bytes) { check(decode_pool_settings, bytes); },
     [](BytesView bytes) { check(decode_invitation_statement, bytes); },
@@ -51,6 +51,7 @@ constexpr std::array<void (*)(BytesView), 9> kinds = {
     [](BytesView bytes) { check(decode_key_grant, bytes); },
     [](BytesView bytes) { check(decode_designation, bytes); },
     [](BytesView bytes) { check(decode_pulse, bytes); },
+    [](BytesView bytes) { check(decode_departure, bytes); },
 };
 
 void run(BytesView input) {
@@ -91,7 +92,8 @@ std::vector<Bytes> seeds() {
         encode(membership),
         encode(KeyGrant{.realm = RealmId{3}, .keys = {{KeyVersion{1}, Bytes(80)}}}),
         encode(Designation{.epoch = Epoch{3}}),
-        encode(Pulse{.seq = LogSeq{9}})};
+        encode(Pulse{.seq = LogSeq{9}}),
+        encode(Departure{.rows = {{Incarnation{3}, RowSeq{9}}}})};
     std::vector<Bytes> inputs;
     for (unsigned i = 0; i < all.size(); ++i) inputs.push_back(with_choice(i, all[i]));
     inputs.push_back(with_choice(0, encode(User{})));

@@ -24,6 +24,19 @@ void check_limits(const wire::Message& message) {
     } else if (const auto* buckets = std::get_if<wire::Buckets>(&message)) {
         require(buckets->bucket <= wire::Buckets::all, "a bucket that exists");
         require(buckets->sums.size() == (buckets->sound ? bucket_count : 0), "256 sums, or none");
+    } else if (const auto* holds = std::get_if<wire::Holds>(&message)) {
+        require(holds->vector.size() <= wire::authors_limit, "authors within authors_limit");
+    } else if (const auto* rows = std::get_if<wire::Rows>(&message)) {
+        std::size_t size = 0;
+        for (const auto& run : rows->runs) {
+            RowSeq last = run.after;
+            for (const auto& row : run.rows) {
+                require(last < row.seq, "rows that rise");
+                last = row.seq;
+                size += row.bytes.size();
+            }
+        }
+        require(size <= wire::rows_bytes_limit, "rows within rows_bytes_limit");
     } else if (const auto* goodbye = std::get_if<wire::Goodbye>(&message)) {
         require(goodbye->reason.size() <= wire::reason_limit, "a reason within reason_limit");
     } else if (const auto* join = std::get_if<wire::Join>(&message)) {

@@ -55,6 +55,8 @@ std::shared_ptr<FakeLinkStore> FakeLinkStore::clone() const {
     copy->node = node;
     copy->incarnation = incarnation;
     copy->link_counter = link_counter;
+    copy->attempts_ = attempts_;
+    copy->row_vector_ = row_vector_;
     copy->channel_key_ = channel_key_;
     copy->channel_private_key_ = channel_private_key_;
     return copy;

@@ -90,6 +90,19 @@ class FakeLinkStore final : public LinkStore {
     /// Called first by every slow call, with its name; an error is what the call gives.
     std::function<std::optional<Error>(const std::string& call)> fault;
 
+    // Rows of attempts: one of an author stands until the next of its slot takes its place.
+    using RowsHeld = std::map<RowAuthor, std::map<RowSeq, AttemptRow>>;
+    /// This node sees one more attempt, on what `slot` names.
+    void see_attempt(std::uint8_t slot, std::size_t size = 100);
+    const RowsHeld& attempts() const { return attempts_; }
+    RowAuthor author() const { return {node, incarnation}; }
+    std::map<NodeId, int> completed;  ///< who has said that it has sent all
+    int lives_begun = 0;
+    std::size_t takes = 0;      ///< transactions
+    std::size_t rows_read = 0;  ///< by links, to be passed on
+    std::size_t rows_taken = 0;
+    std::size_t rows_ignored = 0;  ///< that came and were held, or did not follow
+
     // LinkStore.
     LinkIdentity identity() override;
     Result<std::uint64_t> next_link_counter() override;
@@ -127,6 +140,12 @@ class FakeLinkStore final : public LinkStore {
     Result<void> stage_repair(const CopyPage& page, bool first) override;
     Result<bool> repair(const NodeId& from, const LeafSet& leaves, LogSeq moment) override;
     Result<std::shared_ptr<RepairSource>> open_repair_source() override;
+    std::shared_ptr<const RowVector> row_vector() override;
+    Result<RowPage> read_rows(const RowVector& known,
+                              std::size_t max_bytes,
+                              std::size_t max_rows) override;
+    Result<RowsTaken> take_rows(std::span<const RowRun> runs) override;
+    Result<void> rows_complete(const NodeId& peer) override;
     Result<Admission> admit(const JoinRequest& request, const ChannelPublicKey& key) override;
     Result<void> admitted(const Admission& admission) override;
     Result<SharedBatch> removal_of(const NodeId& node) override;
@@ -162,6 +181,9 @@ class FakeLinkStore final : public LinkStore {
                                        std::size_t max_batches) const;
     void learn_members(LogSeq seq);
     Bytes random_bytes(std::size_t size);
+    bool is_member(const NodeId& id) const;
+    void put_row(const RowAuthor& by, AttemptRow row);
+    bool is_twins(const RowRun& run) const;
 
     std::mt19937_64 random_;
     ChannelPublicKey channel_key_;
@@ -177,6 +199,9 @@ class FakeLinkStore final : public LinkStore {
     std::shared_ptr<const SignedBytes> pulse_;
     std::optional<Staging> staging_;
     Rows repair_rows_;
+    RowsHeld attempts_;
+    RowVector row_vector_;
+    std::shared_ptr<const RowVector> shared_vector_;
 };
 
 }  // namespace countersign::testing

@@ -47,6 +47,8 @@ Conversation::Conversation(std::shared_ptr<LinkStore> store,
                 agenda_,
                 window_of(options),
                 [this](std::optional<LogSeq> seq) { follower_.hold(seq); }),
+      row_feeder_(store, agenda_),
+      row_receiver_(store, agenda_),
       pulse_at_(now.monotonic) {
     switch (terms_.as) {
         case Terms::As::member:
@@ -202,6 +204,7 @@ void Conversation::settle() {
     if (usher_out_removed()) return;
     consider_following();
     consider_repair();
+    begin_rows();
     for (auto& message : std::exchange(held_, {})) dispatch(std::move(message));
 }
 
@@ -427,6 +430,7 @@ void Conversation::on_commit(Now now) {
     feeder_.on_commit();
     repairer_.on_head();
     consider_repair();
+    pass_rows_on();
 }
 
 void Conversation::on_done(std::uint64_t task, Now now) {
@@ -461,15 +465,15 @@ std::optional<Instant> Conversation::deadline() const {
 
 LinkStatus Conversation::status() const {
     using State = LinkStatus::State;
-    LinkStatus status{.peer = terms_.peer.node,
-                      .name = terms_.peer.name,
-                      .acked = acked_,
-                      .peer_head = peer_head_.seq,
-                      .bytes_in_flight = feeder_.bytes_in_flight() +
-                                         copy_feeder_.bytes_in_flight() +
-                                         repair_feeder_.bytes_in_flight(),
-                      .copied = follower_.copied(),
-                      .round_trip = heartbeat_.round_trip()};
+    LinkStatus status{
+        .peer = terms_.peer.node,
+        .name = terms_.peer.name,
+        .acked = acked_,
+        .peer_head = peer_head_.seq,
+        .bytes_in_flight = feeder_.bytes_in_flight() + copy_feeder_.bytes_in_flight() +
+                           repair_feeder_.bytes_in_flight() + row_feeder_.bytes_in_flight(),
+        .copied = follower_.copied(),
+        .round_trip = heartbeat_.round_trip()};
     if (phase_ == Phase::joining || phase_ == Phase::hosting) {
         status.state = State::joining;
     } else if (phase_ == Phase::running) {

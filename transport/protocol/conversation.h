@@ -17,6 +17,8 @@
 #include "protocol/heartbeat.h"
 #include "protocol/repair_feeder.h"
 #include "protocol/repairer.h"
+#include "protocol/row_feeder.h"
+#include "protocol/row_receiver.h"
 #include "wire/message.h"
 
 namespace countersign::protocol {
@@ -38,8 +40,8 @@ struct Terms {
 
 /// What two nodes say to each other once their channel is open: transport/README.md, "Exchanges".
 /// Owns no I/O: give it events, then drain poll(). Which messages may come is fixed by its phase;
-/// anything else ends it, with its error said to the peer. Later exchanges (rows, proposals,
-/// claims, attempts) join the parts below and the dispatch of `running`.
+/// anything else ends it, with its error said to the peer. Later exchanges (proposals, claims,
+/// attempts) join the parts below and the dispatch of `running`.
 class Conversation {
   public:
     enum class Phase : std::uint8_t {
@@ -87,6 +89,9 @@ class Conversation {
     Result<void> on(wire::Gone&& gone);
     Result<void> on(wire::Repair&& repair);
     Result<void> on(wire::Buckets&& buckets);
+    Result<void> on(wire::Holds&& holds);
+    Result<void> on(wire::Rows&& rows);
+    Result<void> on(wire::RowsStored&& stored);
     Result<void> on(wire::Ping&& ping);
     Result<void> on(wire::Pong&& pong);
     Result<void> on(wire::Removed&& removed);
@@ -104,6 +109,8 @@ class Conversation {
     void consider_following();
     void note_ack(LogSeq seq);
     void consider_repair();
+    void begin_rows();
+    void pass_rows_on();
     void send_pulse();
 
     std::shared_ptr<LinkStore> store_;
@@ -118,6 +125,8 @@ class Conversation {
     RepairFeeder repair_feeder_;
     Follower follower_;
     Repairer repairer_;
+    RowFeeder row_feeder_;
+    RowReceiver row_receiver_;
 
     Phase phase_ = Phase::greeting;
     std::optional<Instant> give_up_at_;  // of the phases before running

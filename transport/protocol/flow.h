@@ -21,6 +21,17 @@ inline std::size_t flow_size(const CopyPage& page) {
     return size;
 }
 
+/// The same of rows, which are many and small: their signature and place count too.
+inline constexpr std::size_t row_overhead = 128;
+inline std::size_t flow_size(const RowRun& run) {
+    std::size_t size = flow_overhead;
+    for (const auto& row : run.rows) size += row.bytes.size() + row_overhead;
+    return size;
+}
+/// Rows that may be under way on one link, each way; part of the protocol, and above the largest
+/// message.
+inline constexpr std::size_t rows_window = 2u << 20;
+
 /// Windows that a peer may name; what it names is brought into these bounds.
 inline constexpr std::size_t least_window = 64u << 10;
 inline constexpr std::size_t most_window = 64u << 20;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "countersign/ids.h"
+#include "countersign/rows.h"
 #include "countersign/time.h"
 
 namespace countersign::simulation {
@@ -77,7 +78,9 @@ struct Guesses {
     std::uint64_t seen = 0;        ///< effective failures, as the site last showed them
     std::uint64_t renewals = 0;    ///< successes and unlocks so far: then the count begins anew
     Instant last_refused{};
-    bool is_cut = false;  ///< the site was restored since the last success: one guess
+    RowAuthor author;           ///< in whose rows those are that were refused,
+    RowSeq place{};             ///< which are all at or below this
+    bool is_cut = false;        ///< the site was restored since the last success: one guess
 
     /// One ended without an answer, or with one that cannot be judged: it may have counted, or,
     /// where it may have been right, have cleared all.
@@ -89,6 +92,23 @@ struct Guesses {
         seen = 0;
         ++renewals;
     }
+
+    /// At another site the user succeeded, or may have: what was known there ends here as well, now
+    /// or when the news comes.
+    void clear_from_afar() {
+        unanswered += refused;
+        refused = 0;
+        seen = 0;
+        is_cut = false;
+        ++renewals;
+    }
+};
+
+/// A code that a site has accepted.
+struct CodeUse {
+    std::size_t site = 0;
+    RowAuthor author;
+    RowSeq place{};  ///< the row that says so is at or below this
 };
 
 }  // namespace countersign::simulation

@@ -43,12 +43,14 @@ void SwarmRun::judge(std::size_t site, const Attempt& attempt, const Result<Sign
     Known& at = known_[site];
     Guesses* const guesses = attempt.key ? &at.guesses[*attempt.key] : nullptr;
     if (guesses && guesses->in_flight > 0) --guesses->in_flight;
+    if (at.is_clone) clear_elsewhere(at, attempt.login);
     if (at.is_clone || ended()) return;
     const auto found = std::ranges::find(
         users_, attempt.login, [](const auto& user) { return std::string_view(user->login); });
     if (!result) {
         note_overload(result.error());
         if (guesses) guesses->lose(attempt.password == attempt.key->second);
+        clear_elsewhere(at, attempt.login);
         const bool is_gone = result.error() == errc::not_found && found != users_.end() &&
                              ((*found)->is_unsure() || (*found)->newest().erased);
         check("answers", is_gone || may_fail(result.error().code()), [&] {
@@ -58,6 +60,7 @@ void SwarmRun::judge(std::size_t site, const Attempt& attempt, const Result<Sign
     }
     if (found == users_.end() || (*found)->is_unsure()) {
         if (guesses) guesses->lose(true);
+        clear_elsewhere(at, attempt.login);
         return;
     }
     std::vector<const UserState*> states{(*found)->at(attempt.head)};
@@ -97,10 +100,8 @@ void SwarmRun::judge(Known& at,
                     return right(state) && !state->disabled && state->totp_uri.empty();
                 });
             case Verdict::locked:
-                return !guesses || attempt.step || at.was_restored ||
-                       at.site->count(Event::Kind::new_incarnation) != 0 ||
-                       attempt.in_flight + guesses->refused + guesses->in_flight +
-                               guesses->unanswered + 1 >=
+                return !guesses || attempt.step || !rows_can_be_judged() ||
+                       attempt.in_flight + suspected(*attempt.key) + 1 >=
                            simulation_.world_->options.pool.password_throttle.max_failures;
             default:
                 return false;
@@ -118,8 +119,11 @@ void SwarmRun::judge(Known& at,
         // A success since then was counted before it, or after.
         if (attempt.renewals != guesses->renewals) return guesses->lose(false);
         judge_refusal(at, attempt, *guesses);
+        judge_spread(at, attempt);
+        note_place(at, *guesses);
     }
     if (result.verdict == Verdict::accepted) judge_success(at, attempt, result);
+    if (may_be_right && result.verdict != Verdict::locked) clear_elsewhere(at, attempt.login);
     // A disabled user's right password clears nothing.
     if (!may_be_right || !guesses || result.verdict == Verdict::locked) return;
     if (result.verdict == Verdict::disabled) return guesses->lose(true);
@@ -160,6 +164,7 @@ void SwarmRun::judge_success(Known& at, const Attempt& attempt, const SignInResu
                std::to_string(*attempt.step) + " after one at " + std::to_string(last->second);
     });
     at.last_steps[attempt.login] = *attempt.step;
+    judge_use(at, attempt);
 }
 
 }  // namespace countersign::simulation

@@ -122,11 +122,13 @@ void SwarmRun::check_counts(Known& known) {
     const UserState* const state = user->at(known.head);
     if (!state || state->erased || state != &user->newest()) return;
     Guesses& guesses = known.guesses[{user->login, state->password}];
-    if (guesses.in_flight != 0) return;
+    if (is_being_tried(user->login)) return;  // a success clears before it is answered
     const auto shown = known.site->store().lockout().show(user->id);
     inside(known).notice_power();
     if (!shown) return;
-    const auto least = std::max(guesses.refused, guesses.seen);
+    // A success elsewhere ends what was known there; when the news comes here, nobody can tell.
+    const auto least =
+        std::max(guesses.refused, is_cleared_afar(known, user->login) ? 0 : guesses.seen);
     check("counted", shown->password.failures >= least, [&] {
         return known.site->name() + " shows " + std::to_string(shown->password.failures) +
                " failures of " + user->login + ", and has answered or shown " +

@@ -16,7 +16,7 @@ using std::chrono::seconds;
 constexpr seconds shortest_life{2};
 
 /// In the order of proof of the design; the names are what a report says.
-constexpr std::array<InvariantInfo, 19> catalogue{{
+constexpr std::array<InvariantInfo, 23> catalogue{{
     {"prefix", "what all sites have applied is one sequence of batches, each site's a prefix"},
     {"verified", "nothing is applied that its author did not sign, byte for byte"},
     {"answers", "a sign-in is answered as the log says at the answer's place in it"},
@@ -29,6 +29,10 @@ constexpr std::array<InvariantInfo, 19> catalogue{{
     {"counted", "failures that were answered are not forgotten, by a crash neither"},
     {"bounded_guesses", "no guess is verified beyond the throttle and the budget"},
     {"single_use", "no code is accepted at or below one that was, at one site"},
+    {"spread_guesses", "guesses spread over sites that know of each other gain nothing"},
+    {"heard_use", "no code is accepted at a site that holds another's word that it was used"},
+    {"double_use_told", "a code that two sites accepted apart is told of once they meet"},
+    {"same_rows", "left in peace, all sites hold the same rows of attempts"},
     {"fresh", "the age of a site's data is never said to be less than it is"},
     {"no_canary", "no password or login name is in any file, on any line, in any event"},
     {"nonces", "no nonce seals two things"},
@@ -165,6 +169,8 @@ void SwarmRun::leave_in_peace() {
     check_writes_end();
     settle_unsure();
     check_agreement();
+    if (!ended()) check_rows();
+    if (!ended()) check_double_uses();
     if (ended()) return;
     for (auto& known : known_) {
         if (known.is_member && !known.is_clone && !ended()) check_users(known);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -112,6 +113,9 @@ class SwarmRun {
         std::uint64_t refused = 0;
         std::uint64_t in_flight = 0;
         Instant last_refused{};
+        std::shared_ptr<const RowVector> vector;  ///< what the site held of rows when it began
+        std::uint64_t known_refused = 0;          ///< at all sites, of which it held the rows
+        Instant known_last{};                     ///< the last of those
     };
     void judge(std::size_t site, const Attempt& attempt, const Result<SignInResult>& result);
     void judge(Known& at,
@@ -122,6 +126,22 @@ class SwarmRun {
     void judge_refusal(Known& at, const Attempt& attempt, Guesses& guesses);
     void judge_success(Known& at, const Attempt& attempt, const SignInResult& result);
     bool may_fail(errc code) const;
+
+    // swarm_rows: what sites know of each other's attempts.
+    /// Rows of all sites say what their sites have answered: nobody lives another's life, or one
+    /// that has been before.
+    bool rows_can_be_judged() const;
+    void note_known_elsewhere(Known& at, Attempt& attempt);
+    void note_place(Known& at, Guesses& guesses);
+    bool is_cleared_afar(const Known& at, const std::string& login) const;
+    void clear_elsewhere(const Known& at, const std::string& login);
+    bool is_being_tried(const std::string& login) const;
+    std::uint64_t suspected(const std::pair<std::string, std::string>& key) const;
+    void spread_guesses();
+    void judge_spread(Known& at, const Attempt& attempt);
+    void judge_use(Known& at, const Attempt& attempt);
+    void check_rows();
+    void check_double_uses();
     bool clocks_move() const;
 
     // swarm_faults: what goes wrong.
@@ -180,6 +200,8 @@ class SwarmRun {
     std::map<LogSeq, Instant> first_seen_;  // of those
     std::map<LogSeq, std::string> digests_;
     std::vector<std::pair<UserId, LogSeq>> erased_;
+    std::map<std::string, std::set<std::size_t>> cleared_by_;                     // by login: where
+    std::map<std::pair<std::string, std::uint64_t>, std::vector<CodeUse>> uses_;  // login, step
     std::string canary_;
     bool canary_heard_ = false;
     std::uint64_t passwords_ = 0;

@@ -30,6 +30,7 @@ void SwarmRun::use() {
     }
     if (kind < 61) return write_at_replica();
     if (kind < 64) return clear_lockout();
+    if (kind < 65) return spread_guesses();
     if (!primary().site->is_running()) return;
     const Way way = draw_.coin() ? Way::begins : Way::waits;
     if (kind < 74 || !user) return create_user(way);
@@ -196,6 +197,7 @@ void SwarmRun::clear_lockout() {
     if (!at.site->is_running()) return;
     const auto cleared = at.site->store().lockout().clear(user->id);
     inside(at).notice_power();
+    clear_elsewhere(at, user->login);
     for (auto& [key, guesses] : at.guesses) {
         if (key.first != user->login) continue;
         if (!cleared) {  // it may have happened
@@ -272,6 +274,7 @@ void SwarmRun::sign_in(Known& at,
         attempt.renewals = guesses.renewals;
         attempt.refused = guesses.refused;
         attempt.last_refused = guesses.last_refused;
+        note_known_elsewhere(at, attempt);
         ++guesses.in_flight;
     }
     std::string code;

@@ -229,6 +229,63 @@ Message read(schema::Buckets::Reader from) {
     return to;
 }
 
+RowAuthor author(capnp::Data::Reader node, std::uint64_t incarnation) {
+    return {id<NodeId>(node), Incarnation{incarnation}};
+}
+
+Message read(capnp::List<schema::AuthorPlace>::Reader from) {
+    within(from.size(), authors_limit, "too many authors of rows");
+    Holds to;
+    for (const auto each : from) {
+        const RowAuthor next = author(each.getNode(), each.getIncarnation());
+        require(to.vector.empty() || to.vector.rbegin()->first < next,
+                "authors of rows that do not ascend");
+        require(each.getRowSeq() != 0, "an author of rows without a row");
+        to.vector.emplace_hint(to.vector.end(), next, RowSeq{each.getRowSeq()});
+    }
+    return to;
+}
+
+AttemptRow read(schema::Row::Reader from) {
+    AttemptRow to;
+    to.seq = RowSeq{from.getRowSeq()};
+    require(from.getKind() == value(RowKind::tally) || from.getKind() == value(RowKind::spent),
+            "a kind of row that does not exist");
+    to.kind = static_cast<RowKind>(from.getKind());
+    to.signature = id<SignatureBytes>(from.getSignature());
+    to.bytes = bytes(from.getBytes(), row_limit, "a row above 16 KiB");
+    return to;
+}
+
+Message read(schema::Rows::Reader from) {
+    Rows to;
+    const auto runs = from.getRuns();
+    within(runs.size(), runs_limit, "rows of too many authors in one message");
+    std::size_t count = 0;
+    std::size_t size = 0;
+    for (const auto each : runs) {
+        RowRun& run = to.runs.emplace_back();
+        run.author = author(each.getNode(), each.getIncarnation());
+        run.after = RowSeq{each.getAfter()};
+        const auto rows = each.getRows();
+        require(rows.size() != 0, "a run without a row");
+        count += rows.size();
+        within(count, rows_limit, "too many rows in one message");
+        run.rows.reserve(rows.size());
+        RowSeq last = run.after;
+        for (const auto row : rows) {
+            run.rows.push_back(read(row));
+            size += run.rows.back().bytes.size();
+            within(size, rows_bytes_limit, "rows of more than 512 KiB in one message");
+            require(last < run.rows.back().seq, "rows that do not rise");
+            last = run.rows.back().seq;
+        }
+    }
+    to.all = from.getAll();
+    require(!to.runs.empty() || to.all, "a message of rows that says nothing");
+    return to;
+}
+
 template <class PingOrPong>
 Message read(schema::Ping::Reader from) {
     return PingOrPong{from.getNumber(), read(from.getHead())};
@@ -269,6 +326,12 @@ Message read(schema::Message::Reader from) {
             return read(from.getRepair());
         case schema::Message::BUCKETS:
             return read(from.getBuckets());
+        case schema::Message::HOLDS:
+            return read(from.getHolds());
+        case schema::Message::ROWS:
+            return read(from.getRows());
+        case schema::Message::ROWS_STORED:
+            return RowsStored{from.getRowsStored()};
         case schema::Message::PING:
             return read<Ping>(from.getPing());
         case schema::Message::PONG:

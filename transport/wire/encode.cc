@@ -71,6 +71,17 @@ std::size_t room(const Repair&) {
 std::size_t room(const Buckets& buckets) {
     return base_words + words(buckets.sums.size() * sizeof(RecordSum));
 }
+std::size_t room(const Holds& holds) {
+    return base_words + holds.vector.size() * element_words;
+}
+std::size_t room(const Rows& message) {
+    std::size_t sum = base_words;
+    for (const auto& run : message.runs) {
+        sum += element_words;
+        for (const auto& row : run.rows) sum += element_words + words(row.bytes.size());
+    }
+    return sum;
+}
 std::size_t room(const Removed& removed) {
     return base_words + room(removed.batch);
 }
@@ -220,6 +231,41 @@ void write(schema::Message::Builder root, const Buckets& from) {
     to.setSound(from.sound);
     to.setBucket(from.bucket);
     to.setSums(view(std::as_bytes(std::span(from.sums))));
+}
+
+void write(schema::Message::Builder root, const Holds& from) {
+    auto to = root.initHolds(static_cast<unsigned>(from.vector.size()));
+    unsigned i = 0;
+    for (const auto& [author, seq] : from.vector) {
+        to[i].setNode(view(author.node.bytes));
+        to[i].setIncarnation(value(author.incarnation));
+        to[i].setRowSeq(value(seq));
+        ++i;
+    }
+}
+
+void write(schema::RowRun::Builder to, const RowRun& from) {
+    to.setNode(view(from.author.node.bytes));
+    to.setIncarnation(value(from.author.incarnation));
+    to.setAfter(value(from.after));
+    auto rows = to.initRows(static_cast<unsigned>(from.rows.size()));
+    for (unsigned i = 0; i < rows.size(); ++i) {
+        rows[i].setRowSeq(value(from.rows[i].seq));
+        rows[i].setKind(value(from.rows[i].kind));
+        rows[i].setSignature(view(from.rows[i].signature.bytes));
+        rows[i].setBytes(view(from.rows[i].bytes));
+    }
+}
+
+void write(schema::Message::Builder root, const Rows& from) {
+    auto to = root.initRows();
+    auto runs = to.initRuns(static_cast<unsigned>(from.runs.size()));
+    for (unsigned i = 0; i < runs.size(); ++i) write(runs[i], from.runs[i]);
+    to.setAll(from.all);
+}
+
+void write(schema::Message::Builder root, const RowsStored& from) {
+    root.setRowsStored(from.messages);
 }
 
 void write(schema::Message::Builder root, const Ping& from) {

@@ -31,9 +31,16 @@ inline constexpr std::size_t address_limit = 256;
 inline constexpr std::size_t name_limit = 64;
 inline constexpr std::size_t reason_limit = 1024;
 inline constexpr std::size_t key_size = 32;  ///< of the keys that `Admit` hands over
+inline constexpr std::size_t authors_limit = 16'384;
+inline constexpr std::size_t runs_limit = 1024;
+inline constexpr std::size_t rows_limit = 4096;              ///< of all runs of a message
+inline constexpr std::size_t rows_bytes_limit = 512u << 10;  ///< of those rows
+inline constexpr std::size_t row_limit = 16u << 10;
 
 /// What this release speaks.
-inline constexpr std::uint16_t protocol_level = 1;
+inline constexpr std::uint16_t protocol_level = 2;
+/// From which level on a peer understands rows of attempts.
+inline constexpr std::uint16_t rows_level = 2;
 
 struct Opening {
     std::uint16_t wire_version = 0;
@@ -105,6 +112,17 @@ struct Buckets {
     std::uint16_t bucket = all;   ///< `all`: the sums are those of buckets, else of its leaves
     std::vector<RecordSum> sums;  ///< 256, or none
 };
+/// The sender's vector.
+struct Holds {
+    RowVector vector;
+};
+struct Rows {
+    std::vector<RowRun> runs;
+    bool all = false;
+};
+struct RowsStored {
+    std::uint64_t messages = 0;
+};
 struct Ping {
     std::uint64_t number = 0;
     LogHead head;
@@ -139,6 +157,9 @@ using Message = std::variant<Hello,
                              Gone,
                              Repair,
                              Buckets,
+                             Holds,
+                             Rows,
+                             RowsStored,
                              Ping,
                              Pong,
                              Removed,

@@ -32,7 +32,11 @@ struct Message {
     goodbye @15 :Goodbye;
     repair @16 :Repair;
     buckets @17 :Buckets;
-    # From 18 on: tallies, spent, receipts; claim, granted; proposal, outcome; attempt, verdict.
+    # From level 2 on:
+    holds @18 :List(AuthorPlace);   # the sender's vector, rising by (node, incarnation); at most 16,384
+    rows @19 :Rows;
+    rowsStored @20 :UInt64;         # how many `rows` of this link are on disk
+    # From 21 on: receipts; claim, granted; proposal, outcome; attempt, verdict.
   }
 }
 
@@ -147,6 +151,34 @@ struct Buckets {
   sound @1 :Bool;                # false: the sender's own records are not what was signed
   bucket @2 :UInt16;             # 0 to 255: these are its leaves; 256: these are the buckets
   sums @3 :Data;                 # 256 of 16 bytes; empty when not sound
+}
+
+# Up to which of its rows the sender holds what one life of a node has seen of attempts.
+struct AuthorPlace {
+  node @0 :Data;
+  incarnation @1 :UInt64;
+  rowSeq @2 :UInt64;             # at least 1
+}
+
+# Both kinds of rows share one count, and are one stream: of two, neither could say without the other
+# up to where everything has come.
+struct Rows {
+  runs @0 :List(RowRun);         # at most 1,024, and 4,096 rows in all, of 512 KiB
+  all @1 :Bool;                  # the sender holds nothing that the receiver has not been sent
+}
+
+struct RowRun {
+  node @0 :Data;
+  incarnation @1 :UInt64;
+  after @2 :UInt64;              # the receiver is known to hold the author's rows up to this
+  rows @3 :List(Row);            # the next that the sender holds, at least one, rising by rowSeq
+}
+
+struct Row {
+  rowSeq @0 :UInt64;             # the inside says the same
+  kind @1 :UInt16;               # 1 tally, 2 spent
+  signature @2 :Data;            # by the run's node
+  bytes @3 :Data;                # at most 16 KiB
 }
 
 struct Ping {

@@ -301,6 +301,83 @@ TEST_CASE("journal: a foreign used code: refuses the same here, as far as its au
     });
 }
 
+TEST_CASE("journal: a used code that was accepted elsewhere too: those nodes are named") {
+    const TemporaryDirectory directory;
+    Process process(directory / "store");
+    process.holders.without_realm.insert(NodeId{signing_key(4).public_key()});
+    const auto by = [&](std::uint8_t number, std::uint64_t row_seq, std::uint64_t step) {
+        const SpentRow row{.credential = alice,
+                           .code = Code::totp_step(step),
+                           .node = NodeId{signing_key(number).public_key()},
+                           .incarnation = Incarnation{1},
+                           .row_seq = RowSeq{row_seq},
+                           .expiry = wall(90)};
+        return row;
+    };
+    const auto take = [&](Journal& journal, const SpentRow& row, std::uint8_t number) {
+        auto others = journal.take(row, sign(row, signing_key(number)));
+        REQUIRE(others);
+        return std::move(*others);
+    };
+    process.group([&](Journal& journal) {
+        CHECK(journal.spend(alice, Code::totp_step(9), wall(90), process.view(9)).value());
+    });
+    process.group([&](Journal& journal) {
+        CHECK(take(journal, by(2, 1, 8), 2).empty());
+        CHECK(take(journal, by(4, 1, 9), 4).empty());  // its word does not count
+        CHECK(take(journal, by(2, 2, 9), 2) == std::vector{process.node()});
+        // What the group has not written yet counts as well.
+        CHECK(take(journal, by(3, 1, 8), 3) == std::vector{NodeId{signing_key(2).public_key()}});
+    });
+}
+
+TEST_CASE("journal: how far an author has come: on disk with the group, and never lower in it") {
+    const TemporaryDirectory directory;
+    Process process(directory / "store");
+    const Author author{node(2), Incarnation{3}};
+    process.group([&](Journal& journal) {
+        journal.hear(author, RowSeq{5});
+        journal.hear(author, RowSeq{4});
+        CHECK(journal.has_changes());
+        CHECK(journal.heard().at(author) == RowSeq{5});
+    });
+    const auto heard = process.tables.heard();
+    REQUIRE(heard);
+    REQUIRE(heard->size() == 1);
+    CHECK(heard->front() == std::pair(author, RowSeq{5}));
+    CHECK(process.author_row().row_seq == RowSeq{});
+}
+
+TEST_CASE("journal: an unlock of what a restored life has counted: the credential is renewed") {
+    const TemporaryDirectory directory;
+    Process process(directory / "store");
+    {
+        auto restored = process.author_row();
+        restored.is_restored = true;
+        auto transaction = process.transaction();
+        REQUIRE(process.tables.put_author(restored));
+        REQUIRE(transaction.commit());
+    }
+    process.group([&](Journal& journal) {
+        REQUIRE(journal.count_failure(alice));
+        REQUIRE(journal.count_failure(bob));
+    });
+    const auto own_clear = [&](std::uint64_t window, std::uint32_t failures, Incarnation life) {
+        return Clear{process.node(), life, RowSeq{window}, failures};
+    };
+    const auto take = [&](TallyRow row) {
+        process.group(
+            [&](Journal& journal) { REQUIRE(journal.take(row, sign(row, signing_key(2)))); });
+    };
+    take(signed_by(2, 1, 1, 0, {own_clear(1, 1, Incarnation{5})}));  // of a life before
+    CHECK_FALSE(*process.tables.is_renewed(alice));
+    take(signed_by(2, 2, 1, 0, {own_clear(1, 2, Process::incarnation)}));  // above what was said
+    CHECK_FALSE(*process.tables.is_renewed(alice));
+    take(signed_by(2, 3, 1, 0, {own_clear(1, 1, Process::incarnation)}));
+    CHECK(*process.tables.is_renewed(alice));
+    CHECK_FALSE(*process.tables.is_renewed(bob));
+}
+
 TEST_CASE("journal: the throttle counts from when this process learned of a failure") {
     const TemporaryDirectory directory;
     Process process(directory / "store", at(100));

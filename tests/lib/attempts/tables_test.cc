@@ -228,3 +228,42 @@ TEST_CASE("tables: the author row: none at first, then what was put last") {
     REQUIRE(tables->put_author(author));
     CHECK(tables->author().value() == author);
 }
+
+TEST_CASE("tables: how far other authors have come: kept, and raised in place") {
+    const TemporaryDirectory directory;
+    Process process(directory / "store");
+    const Author one{node(1), Incarnation{~0ULL}};
+    const Author other{node(2), Incarnation{3}};
+    {
+        auto transaction = process.transaction();
+        REQUIRE(process.tables.put_heard(other, RowSeq{5}));
+        REQUIRE(process.tables.put_heard(one, RowSeq{9}));
+        REQUIRE(process.tables.put_heard(other, RowSeq{7}));
+        CHECK(process.tables.put_heard(other, RowSeq{~0ULL}).error() == errc::malformed);
+        REQUIRE(transaction.commit());
+    }
+    Process again(directory / "store");
+    const auto heard = again.tables.heard();
+    REQUIRE(heard);
+    CHECK(*heard == std::vector<std::pair<Author, RowSeq>>{{one, RowSeq{9}}, {other, RowSeq{7}}});
+}
+
+TEST_CASE("tables: rows and credentials: counted by node, listed in order and by user") {
+    const TemporaryDirectory directory;
+    Process process(directory / "store");
+    auto transaction = process.transaction();
+    const NodeId self = signed_by(1, 1, 1, 1).node;
+    for (const std::uint8_t user : {3, 1, 2}) {
+        REQUIRE(process.tables.put(stored(own(password_of(user), user, 1))));
+    }
+    const auto totp = CredentialId::totp(user(2), TotpId{});
+    REQUIRE(process.tables.put(stored(own(totp, 4, 1))));
+    REQUIRE(process.tables.put(stored_spent(password_of(1), 5, Code::totp_step(1))));
+    CHECK(process.tables.count_tallies(self) == 4);
+    CHECK(process.tables.count_spent(self) == 1);
+    CHECK(process.tables.count_tallies(node(9)) == 0);
+    CHECK(process.tables.credentials({}, 2) == std::vector{password_of(1), password_of(2)});
+    CHECK(process.tables.credentials(totp, 9) == std::vector{totp, password_of(3)});
+    CHECK(process.tables.credentials_of(user(2)) == std::vector{password_of(2), totp});
+    CHECK(process.tables.credentials_of(user(4))->empty());
+}

@@ -188,11 +188,14 @@ TEST_CASE("commands: remove a node: its membership and grants go, and its invita
     primary.does(primary.admit(1, primary.newcomer));
     primary.does(primary.admit(2, other));
     CHECK(primary.count(RecordKind::key_grant) == 2);
-    primary.refuses(RemoveNode{.node = primary.node.id()}, errc::not_found);
-    primary.does(RemoveNode{.node = {primary.newcomer.public_key()}});
+    primary.refuses(RemoveNode{.node = primary.node.id(), .rows = {}}, errc::not_found);
+    primary.does(RemoveNode{.node = {primary.newcomer.public_key()},
+                            .rows = {{Incarnation{3}, RowSeq{12}}}});
     REQUIRE(primary.members().size() == 1);
     CHECK(primary.members()[0].name == "edge");
     CHECK(primary.count(RecordKind::key_grant) == 1);
-    primary.refuses(RemoveNode{.node = {primary.newcomer.public_key()}}, errc::not_found);
+    CHECK(primary.count(RecordKind::departure) == 1);
+    primary.refuses(RemoveNode{.node = {primary.newcomer.public_key()}, .rows = {}},
+                    errc::not_found);
     primary.refuses(primary.admit(1, primary.newcomer), errc::invitation_spent);
 }

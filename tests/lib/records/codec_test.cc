@@ -95,6 +95,13 @@ KeyGrant key_grant() {
             .granted = at(4)};
 }
 
+Departure departure() {
+    Draw draw(1);
+    return {.node = draw.id<NodeId>(),
+            .rows = {{Incarnation{7}, RowSeq{900}}, {Incarnation{~0ULL}, RowSeq{1}}},
+            .removed = at(5)};
+}
+
 Designation designation() {
     Draw draw(1);
     return {.pool = draw.id<PoolId>(),
@@ -145,6 +152,7 @@ std::vector<Kind> kinds() {
         kind("invitation", encode(invitation), decode_invitation),
         kind("membership", encode(make_membership()), decode_membership),
         kind("grant", encode(key_grant()), decode_key_grant),
+        kind("departure", encode(departure()), decode_departure),
         kind("designation", encode(designation()), decode_designation),
         kind("admission", encode(admission_statement()), decode_admission_statement),
         kind("invitation statement", encode(invitation_statement()), decode_invitation_statement)};
@@ -269,6 +277,12 @@ TEST_CASE("codec: a membership, a grant, a designation: come back as they were")
     CHECK(granted->keys[1].version == KeyVersion{9});
     CHECK(granted->keys[1].box == grant.keys[1].box);
     CHECK(granted->granted == at(4));
+
+    const auto left = decode_departure(encode(departure()));
+    REQUIRE(left);
+    CHECK(left->node == departure().node);
+    CHECK(left->rows == departure().rows);
+    CHECK(left->removed == at(5));
 
     const auto designated = designation();
     const auto held = decode_designation(encode(designated));

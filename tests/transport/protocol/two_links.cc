@@ -50,6 +50,12 @@ void TwoLinks::on_commit() {
     hq.drain();
 }
 
+void TwoLinks::on_commit_at_branch() {
+    if (!branch.link) return;
+    branch.link->on_commit(now);
+    branch.drain();
+}
+
 void TwoLinks::arrive(End& from, End& to) {
     std::size_t size = std::min(from.outgoing.size(), max_chunk);
     if (max_chunk > 1 && max_chunk < from.outgoing.size()) size = 1 + random() % max_chunk;
@@ -140,6 +146,10 @@ void TwoLinks::cut() {
 
 bool TwoLinks::in_step() const {
     return hq.store->rows() == branch.store->rows() && hq.store->head() == branch.store->head();
+}
+
+bool TwoLinks::same_attempts() const {
+    return hq.store->attempts() == branch.store->attempts();
 }
 
 }  // namespace countersign::testing

@@ -34,6 +34,7 @@ class TwoLinks {
     void dial();
     void join(Link::Invited invited);
     void on_commit();
+    void on_commit_at_branch();
 
     /// Runs until nothing is left to be done at this time, or `budget` steps were made.
     void run(std::size_t budget = std::numeric_limits<std::size_t>::max());
@@ -45,7 +46,8 @@ class TwoLinks {
     void cut_after(std::size_t bytes) { cut_at_ = arrived_ + bytes; }
     std::size_t arrived() const { return arrived_; }
 
-    bool in_step() const;  ///< both stores hold the same
+    bool in_step() const;        ///< both stores hold the same records
+    bool same_attempts() const;  ///< and have seen the same attempts
 
     End hq;
     End branch;

@@ -133,7 +133,62 @@ TEST_CASE("wire: sets and sums of a repair of another size, or of no bucket: mal
     CHECK(bad(buckets(true, 0, 3, 4096)) == errc::malformed);
 }
 
+TEST_CASE("wire: rows out of order, of no place, kind or author, or none: malformed") {
+    const auto bad = [](auto&& edit) {
+        auto rows = sample_rows();
+        edit(rows);
+        return refusal(rows);
+    };
+    CHECK(bad([](auto& rows) { rows.runs[0].rows.clear(); }) == errc::malformed);
+    CHECK(bad([](auto& rows) { rows.runs[0].rows[0].seq = RowSeq{40}; }) == errc::malformed);
+    CHECK(bad([](auto& rows) { rows.runs[0].rows[1].seq = RowSeq{41}; }) == errc::malformed);
+    CHECK(bad([](auto& rows) { rows.runs[1].rows[0].seq = RowSeq{0}; }) == errc::malformed);
+    CHECK(bad([](auto& rows) { rows.runs[0].rows[0].kind = RowKind{0}; }) == errc::malformed);
+    CHECK(bad([](auto& rows) { rows.runs[0].rows[0].kind = RowKind{3}; }) == errc::malformed);
+    CHECK(refusal(wire::Rows{}) == errc::malformed);
+    const auto places = [](auto&& edit) {
+        const auto decoded = wire::decode(frame_of([&](auto root) {
+            auto to = root.initHolds(2);
+            for (unsigned i = 0; i < 2; ++i) {
+                to[i].initNode(NodeId::size);
+                to[i].setIncarnation(i);
+                to[i].setRowSeq(5);
+            }
+            edit(to);
+        }));
+        return decoded ? std::optional<errc>() : decoded.error().code();
+    };
+    CHECK_FALSE(places([](auto&) {}));
+    CHECK(places([](auto& to) { to[1].setIncarnation(0); }) == errc::malformed);
+    CHECK(places([](auto& to) { to[0].setIncarnation(2); }) == errc::malformed);
+    CHECK(places([](auto& to) { to[1].setRowSeq(0); }) == errc::malformed);
+    CHECK(places([](auto& to) { to[1].initNode(31); }) == errc::malformed);
+}
+
 TEST_CASE("wire: anything above its limit: too large") {
+    wire::Rows row = sample_rows();
+    row.runs[0].rows[1].bytes.resize(wire::row_limit + 1);
+    CHECK(refusal(row) == errc::too_large);
+    wire::Rows run = sample_rows();
+    run.runs[0].rows.clear();
+    for (std::uint64_t seq = 41; seq < 41 + 33; ++seq) {
+        run.runs[0].rows.push_back(sample_row(seq, RowKind::tally, 16'000));
+    }
+    CHECK(refusal(run) == errc::too_large);
+    run.runs[0].rows.clear();
+    for (std::uint64_t seq = 0; seq <= wire::rows_limit; ++seq) {
+        run.runs[0].rows.push_back(sample_row(41 + seq, RowKind::tally, 100));
+    }
+    CHECK(refusal(run) == errc::too_large);
+    wire::Rows runs;
+    runs.runs.resize(wire::runs_limit + 1, sample_rows().runs[0]);
+    CHECK(refusal(runs) == errc::too_large);
+    wire::Holds holds;
+    for (std::uint64_t i = 0; i <= wire::authors_limit; ++i) {
+        holds.vector[{filled<NodeId>(1), Incarnation{i}}] = RowSeq{1};
+    }
+    CHECK(refusal(holds) == errc::too_large);
+
     CHECK(wire::decode(Bytes(wire::frame_limit + 8)).error() == errc::too_large);
     CHECK(wire::decode_opening(Bytes(wire::opening_limit + 8)).error() == errc::too_large);
     CHECK(refusal(wire::Batches{{sample_batch(1, wire::batch_limit + 1)}}) == errc::too_large);

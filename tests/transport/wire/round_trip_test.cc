@@ -87,6 +87,20 @@ TEST_CASE("wire: the steps of a repair and its answers: sets and sums arrive") {
     CHECK(damaged.sums.empty());
 }
 
+TEST_CASE("wire: a vector, rows and their acknowledgement: all their fields arrive") {
+    CHECK(carried(sample_holds()).vector == sample_holds().vector);
+    CHECK(carried(wire::Holds{}).vector.empty());
+    CHECK(carried(sample_rows()).runs == sample_rows().runs);
+    CHECK(carried(sample_rows()).all);
+    const auto end = carried(wire::Rows{.runs = {}, .all = true});
+    CHECK(end.runs.empty());
+    CHECK(end.all);
+    auto part = sample_rows();
+    part.all = false;
+    CHECK_FALSE(carried(part).all);
+    CHECK(carried(wire::RowsStored{12}).messages == 12);
+}
+
 TEST_CASE("wire: statements of joining and leaving: all their fields arrive") {
     const auto join = carried(sample_join()).request;
     CHECK(join.invitation == sample_join().request.invitation);
@@ -137,6 +151,20 @@ TEST_CASE("wire: the largest of each list: fits into a frame and arrives") {
         page.page.records.push_back(std::move(record));
     }
     CHECK(carried(page).page == page.page);
+    wire::Rows rows;
+    for (std::size_t i = 0; i < wire::runs_limit; ++i) {
+        auto& run = rows.runs.emplace_back(
+            RowRun{.author = {filled<NodeId>(1), Incarnation{i}}, .after = {}, .rows = {}});
+        for (std::uint64_t seq = 1; seq <= wire::rows_limit / wire::runs_limit; ++seq) {
+            run.rows.push_back(sample_row(seq, RowKind::tally, 128));
+        }
+    }
+    CHECK(carried(rows).runs == rows.runs);
+    wire::Holds holds;
+    for (std::uint64_t i = 0; i < wire::authors_limit; ++i) {
+        holds.vector[{filled<NodeId>(1), Incarnation{i}}] = RowSeq{1};
+    }
+    CHECK(carried(holds).vector == holds.vector);
     wire::Hello hello = sample_hello();
     hello.known.resize(wire::designations_limit);
     CHECK(carried(hello).known.size() == wire::designations_limit);

@@ -91,6 +91,30 @@ inline wire::Buckets sample_buckets() {
     return buckets;
 }
 
+inline AttemptRow sample_row(std::uint64_t seq, RowKind kind, std::size_t size = 107) {
+    return {.seq = RowSeq{seq},
+            .kind = kind,
+            .signature = filled<SignatureBytes>(0x77),
+            .bytes = filled(size, static_cast<int>(seq))};
+}
+
+inline wire::Holds sample_holds() {
+    return {{{{filled<NodeId>(0x11), Incarnation{7}}, RowSeq{40}},
+             {{filled<NodeId>(0x11), Incarnation{0xfedcba9876543210}}, RowSeq{2}},
+             {{filled<NodeId>(0x44), Incarnation{1}}, RowSeq{900}}}};
+}
+
+inline wire::Rows sample_rows() {
+    return {
+        .runs = {{.author = {filled<NodeId>(0x11), Incarnation{7}},
+                  .after = RowSeq{40},
+                  .rows = {sample_row(41, RowKind::spent), sample_row(44, RowKind::tally, 148)}},
+                 {.author = {filled<NodeId>(0x44), Incarnation{1}},
+                  .after = RowSeq{},
+                  .rows = {sample_row(900, RowKind::tally, 96)}}},
+        .all = true};
+}
+
 /// One of each kind, every field other than its default.
 inline std::vector<wire::Message> samples() {
     std::vector<wire::Message> all;
@@ -112,6 +136,9 @@ inline std::vector<wire::Message> samples() {
     all.emplace_back(sample_fetch());
     all.emplace_back(wire::Repair{wire::Repair::End{}});
     all.emplace_back(sample_buckets());
+    all.emplace_back(sample_holds());
+    all.emplace_back(sample_rows());
+    all.emplace_back(wire::RowsStored{12});
     all.emplace_back(wire::Ping{41, sample_head()});
     all.emplace_back(wire::Pong{42, sample_head()});
     all.emplace_back(wire::Removed{sample_batch(90)});
