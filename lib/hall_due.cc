@@ -121,7 +121,7 @@ Result<void> Hall::drop_expired_rows() {
     if (!transaction) return transaction.error();
     const auto dropped = writing_->attempts.drop_expired(judged_time(), expired_slice);
     if (!dropped) return dropped.error();
-    if (auto swept = replication_->sweep_rows(); !swept) return swept;
+    if (const auto swept = replication_->sweep_rows(); !swept) return swept.error();
     // Others must have heard that such a row says nothing before it goes; a pool of one has no
     // others.
     if (view()->members.size() == 1) {

@@ -145,6 +145,7 @@ Result<void> Hall::drop_copies() {
     if (auto done = staging.discard(writing_->database); !done) return done;
     const auto dropped = staging.drop_old(std::numeric_limits<std::int64_t>::max());
     if (!dropped) return dropped.error();
+    if (auto swept = replication_->sweep_all_rows(); !swept) return swept;
     if (auto done = transaction->commit(); !done) return done;
     has_replaced_ = false;
     return {};

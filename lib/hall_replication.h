@@ -48,8 +48,9 @@ class Hall::Replication final : public LinkStore {
     /// Rows were committed here.
     void rows_moved(const attempts::Journal& journal, Instant now);
     /// Drops rows of users and credentials that no record names any more, a slice at each call,
-    /// within the caller's transaction.
-    Result<void> sweep_rows();
+    /// within the caller's transaction; whether there is more.
+    Result<bool> sweep_rows();
+    Result<void> sweep_all_rows();
     /// The head moved by others' doing: another process, or a copy.
     void moved(const log::Head& head);
 

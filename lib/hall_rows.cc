@@ -9,6 +9,7 @@
 #include "attempts/unknown_names.h"
 #include "hall.h"
 #include "hall_replication.h"
+#include "records/codec.h"
 
 // Rows of attempts, as links give and take them.
 
@@ -349,23 +350,33 @@ Error Hall::Replication::refused(const Error& error) {
 
 /// Whether a user's record may still name what a row counts against: it does, or cannot be opened.
 Result<bool> Hall::Replication::may_name(const attempts::CredentialId& credential) {
-    if (attempts::is_pseudo_user_id(credential.user(), *hall_.pseudonym_key_)) return true;
-    auto pool = hall_.view();
-    const auto subject = hall_.find_subject(pool, credential.user());
-    if (!subject) return subject.error();
-    if (!subject->held) return true;
-    if (!subject->known) return false;
-    const auto& user = subject->user;
-    if (credential.kind() == attempts::CredentialKind::password) {
-        return credential == attempts::CredentialId::password(
-                                 subject->id, std::max(user.password_version, PasswordVersion{1}));
+    using attempts::CredentialId;
+    const UserId& id = credential.user();
+    if (attempts::is_pseudo_user_id(id, *hall_.pseudonym_key_)) return true;
+    const auto name = records::name_of(id);
+    const auto record = hall_.writing_->ledger.reader.get(name);
+    if (!record) return record.error();
+    if (!*record) return false;
+    const auto content = hall_.view()->sealer.open(name, (*record)->sealed);
+    const auto user =
+        content ? records::decode_user(content->bytes()) : Result<records::User>(content.error());
+    if (!user) return true;  // of a realm that is not held here, or damaged: that is another's
+    switch (credential.kind()) {
+        case attempts::CredentialKind::password:
+            return credential ==
+                   CredentialId::password(id, std::max(user->password_version, PasswordVersion{1}));
+        case attempts::CredentialKind::recovery:
+            return user->recovery_version != 0 &&
+                   credential == CredentialId::recovery(id, user->recovery_version);
+        case attempts::CredentialKind::totp:
+            break;
     }
-    return std::ranges::any_of(user.authenticators, [&](const records::Authenticator& each) {
-        return credential == attempts::CredentialId::totp(subject->id, each.id);
+    return std::ranges::any_of(user->authenticators, [&](const records::Authenticator& each) {
+        return credential == CredentialId::totp(id, each.id);
     });
 }
 
-Result<void> Hall::Replication::sweep_rows() {
+Result<bool> Hall::Replication::sweep_rows() {
     auto& tables = hall_.writing_->attempts;
     auto credentials = tables.credentials(sweep_from_, sweep_slice + 1);
     if (!credentials) return credentials.error();
@@ -379,16 +390,27 @@ Result<void> Hall::Replication::sweep_rows() {
         const auto named = may_name(credential);
         if (!named) return named.error();
         if (*named) continue;
-        const auto rows = tables.tallies(credential);
-        if (!rows) return rows.error();
-        for (const auto& each : *rows) {
-            // Its author may know of more than this log has come to.
-            if (each.row.head > head) continue;
-            const auto done = tables.drop_tally(credential, each.row.author());
-            if (!done) return done;
-        }
+        const auto tallies = tables.tallies(credential);
+        if (!tallies) return tallies.error();
+        const auto spent = tables.spent(credential);
+        if (!spent) return spent.error();
+        // An author may know of more than this log has come to.
+        const bool may_come =
+            std::ranges::any_of(*tallies, [&](const auto& each) { return each.row.head > head; }) ||
+            std::ranges::any_of(*spent, [&](const auto& each) { return each.head > head; });
+        if (may_come) continue;
+        if (auto done = tables.erase(credential); !done) return done.error();
     }
-    return {};
+    return sweep_from_.has_value();
+}
+
+Result<void> Hall::Replication::sweep_all_rows() {
+    sweep_from_.reset();
+    for (;;) {
+        const auto more = sweep_rows();
+        if (!more) return more.error();
+        if (!*more) return {};
+    }
 }
 
 Result<void> Hall::Replication::rows_complete(const NodeId&) {

@@ -135,7 +135,8 @@ constexpr std::array<std::string_view, text_count> statement_texts = {
     " ON CONFLICT (node, incarnation) DO UPDATE SET row_seq = excluded.row_seq",
     "SELECT count(*) FROM tally WHERE node = ?",
     "SELECT count(*) FROM spent WHERE node = ?",
-    "SELECT DISTINCT credential FROM tally WHERE credential >= ? ORDER BY credential LIMIT ?",
+    "SELECT credential FROM tally WHERE credential >= ?1"
+    " UNION SELECT credential FROM spent WHERE credential >= ?1 ORDER BY credential LIMIT ?2",
     "SELECT 1 FROM renewed WHERE credential = ?",
     "INSERT INTO renewed (credential) VALUES (?) ON CONFLICT DO NOTHING",
     "DELETE FROM renewed",
@@ -268,7 +269,19 @@ Result<std::vector<SpentRow>> Tables::spent(const CredentialId& credential, cons
     // The kind comes first, so the steps of a credential lie together.
     const auto first = code.step() ? Code::totp_step(0) : code;
     const auto last = code.step() ? Code::totp_step(~0ULL) : code;
-    auto rows = statements_[get_spent].query(credential.bytes(), first.bytes(), last.bytes());
+    return spent_between(credential, first.bytes(), last.bytes());
+}
+
+Result<std::vector<SpentRow>> Tables::spent(const CredentialId& credential) {
+    std::array<std::byte, Code::size> last;
+    last.fill(std::byte{0xff});
+    return spent_between(credential, {}, last);
+}
+
+Result<std::vector<SpentRow>> Tables::spent_between(const CredentialId& credential,
+                                                    const std::array<std::byte, Code::size>& first,
+                                                    const std::array<std::byte, Code::size>& last) {
+    auto rows = statements_[get_spent].query(credential.bytes(), first, last);
     if (!rows) return rows.error();
     std::vector<SpentRow> spent;
     for (;;) {
@@ -276,9 +289,10 @@ Result<std::vector<SpentRow>> Tables::spent(const CredentialId& credential, cons
         if (!found) return found.error();
         if (!*found) return spent;
         auto row = decode_spent(rows->blob(0));
-        if (!row || row->credential != credential || row->code.kind() != code.kind()) {
-            return corrupt_row();
-        }
+        const bool is_in_place = row && row->credential == credential &&
+                                 first.front() <= row->code.bytes().front() &&
+                                 row->code.bytes().front() <= last.front();
+        if (!is_in_place) return corrupt_row();
         spent.push_back(std::move(*row));
     }
 }

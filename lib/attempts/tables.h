@@ -88,6 +88,8 @@ class Tables {
     /// The rows that decide whether `code` is free: those of all TOTP steps of the credential when
     /// it is a step, else those of that code.
     Result<std::vector<SpentRow>> spent(const CredentialId& credential, const Code& code);
+    /// Those of all codes of the credential.
+    Result<std::vector<SpentRow>> spent(const CredentialId& credential);
     /// As put of a tally row.
     Result<void> put(const StoredSpent& spent);
 
@@ -106,7 +108,8 @@ class Tables {
     /// How many rows of one node are held, all its lives together. About 50 ns for each.
     Result<std::uint64_t> count_tallies(const NodeId& node);
     Result<std::uint64_t> count_spent(const NodeId& node);
-    /// Credentials of which rows are held, in their order: at most `limit`, from `from` on.
+    /// Credentials of which rows of either kind are held, in their order: at most `limit`, from
+    /// `from` on.
     Result<std::vector<CredentialId>> credentials(const std::optional<CredentialId>& from,
                                                   std::size_t limit);
 
@@ -135,6 +138,9 @@ class Tables {
 
   private:
     explicit Tables(std::vector<sqlite::Statement> statements);
+    Result<std::vector<SpentRow>> spent_between(const CredentialId& credential,
+                                                const std::array<std::byte, Code::size>& first,
+                                                const std::array<std::byte, Code::size>& last);
     Result<std::vector<CredentialId>> credentials_at(
         const std::array<std::byte, CredentialId::size>& first, std::size_t limit);
 

@@ -72,15 +72,16 @@ struct KnownUser {
 
 /// What one site has answered to guesses at one user's password, since the last success there.
 struct Guesses {
-    std::uint64_t refused = 0;     ///< verified and wrong, and answered so
-    std::uint64_t in_flight = 0;   ///< not answered yet
-    std::uint64_t unanswered = 0;  ///< ended without an answer; may have been counted
-    std::uint64_t seen = 0;        ///< effective failures, as the site last showed them
-    std::uint64_t renewals = 0;    ///< successes and unlocks so far: then the count begins anew
+    std::uint64_t refused = 0;       ///< verified and wrong, and answered so
+    std::uint64_t in_flight = 0;     ///< not answered yet
+    std::uint64_t unanswered = 0;    ///< ended without an answer; may have been counted
+    std::uint64_t ever_refused = 0;  ///< by successes here too: that news may not have come afar
+    std::uint64_t seen = 0;          ///< effective failures, as the site last showed them
+    std::uint64_t renewals = 0;      ///< successes and unlocks so far: then the count begins anew
     Instant last_refused{};
-    RowAuthor author;           ///< in whose rows those are that were refused,
-    RowSeq place{};             ///< which are all at or below this
-    bool is_cut = false;        ///< the site was restored since the last success: one guess
+    RowAuthor author;     ///< in whose rows those are that were refused,
+    RowSeq place{};       ///< which are all at or below this
+    bool is_cut = false;  ///< the site was restored since the last success: one guess
 
     /// One ended without an answer, or with one that cannot be judged: it may have counted, or,
     /// where it may have been right, have cleared all.

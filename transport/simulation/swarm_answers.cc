@@ -101,7 +101,7 @@ void SwarmRun::judge(Known& at,
                 });
             case Verdict::locked:
                 return !guesses || attempt.step || !rows_can_be_judged() ||
-                       attempt.in_flight + suspected(*attempt.key) + 1 >=
+                       attempt.in_flight + suspected(at, attempt.login) + 1 >=
                            simulation_.world_->options.pool.password_throttle.max_failures;
             default:
                 return false;
@@ -135,6 +135,7 @@ void SwarmRun::judge(Known& at,
 
 void SwarmRun::judge_refusal(Known& at, const Attempt& attempt, Guesses& guesses) {
     ++guesses.refused;
+    ++guesses.ever_refused;
     guesses.last_refused = time();
     const auto& pool = simulation_.world_->options.pool;
     const std::uint64_t most = guesses.is_cut ? 1 : pool.guess_budget;

@@ -82,14 +82,17 @@ bool SwarmRun::is_being_tried(const std::string& login) const {
     });
 }
 
-/// The most failures that any site can know of.
-std::uint64_t SwarmRun::suspected(const std::pair<std::string, std::string>& key) const {
+/// The most failures that a site can know of. A guess may have counted against the password after
+/// the one that its site held when it began; and what a success has cleared where it happened, it
+/// may not have cleared here yet.
+std::uint64_t SwarmRun::suspected(const Known& at, const std::string& login) const {
     std::uint64_t sum = 0;
     for (const auto& known : known_) {
-        const auto found = known.guesses.find(key);
-        if (found == known.guesses.end()) continue;
-        const Guesses& guesses = found->second;
-        sum += guesses.refused + guesses.in_flight + guesses.unanswered;
+        for (const auto& [key, guesses] : known.guesses) {
+            if (key.first != login) continue;
+            sum += &known == &at ? guesses.refused : guesses.ever_refused;
+            sum += guesses.in_flight + guesses.unanswered;
+        }
     }
     return sum;
 }

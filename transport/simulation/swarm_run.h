@@ -136,7 +136,7 @@ class SwarmRun {
     bool is_cleared_afar(const Known& at, const std::string& login) const;
     void clear_elsewhere(const Known& at, const std::string& login);
     bool is_being_tried(const std::string& login) const;
-    std::uint64_t suspected(const std::pair<std::string, std::string>& key) const;
+    std::uint64_t suspected(const Known& at, const std::string& login) const;
     void spread_guesses();
     void judge_spread(Known& at, const Attempt& attempt);
     void judge_use(Known& at, const Attempt& attempt);
