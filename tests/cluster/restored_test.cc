@@ -97,6 +97,25 @@ TEST_CASE(
     CHECK(sign_in(*pool.branch.store, "bob").verdict == Verdict::accepted);
 }
 
+TEST_CASE("cluster: a sign of life of another branch: refused, and both heads are told") {
+    Pool pool;
+    const Backup backup(pool.hq);
+    add_user(*pool.hq.store, "bob");
+    pool.link();
+    backup.restore();
+    pool.hq.reopen();
+    REQUIRE(pool.hq.store->confirm_primary());
+    add_user(*pool.hq.store, "carol");
+    const auto hq = pool.hq.store->links().store();
+    const auto branch = pool.branch.store->links().store();
+    REQUIRE(hq->head().seq == branch->head().seq);
+    const auto pulse = hq->newest_pulse(pool.hq.place.environment->now());
+    REQUIRE(pulse);
+    const auto taken = branch->take_pulse(*pulse, pool.branch.place.environment->now());
+    CHECK(taken.error() == errc::fork);
+    CHECK(pool.branch.place.events.heard(Event::Kind::fork));
+}
+
 TEST_CASE("cluster: a restored primary and a member that lagged: waits for one that did not") {
     Pool pool;
     Site edge(3, "edge");
