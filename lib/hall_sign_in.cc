@@ -266,7 +266,7 @@ class Hall::Attempt final : public accounts::SignInGround,
         return true;
     }
     bool begin(Machine::Write& need) {
-        const bool early = is_planted(Mutant::answer_before_durable);
+        bool early = is_planted(Mutant::answer_before_durable);
         if (early) written(LogSeq{});
         hall_.queue_.commit_async(
             {.rows = rows_of(need), .execute = {}},

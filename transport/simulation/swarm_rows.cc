@@ -179,7 +179,7 @@ void SwarmRun::check_double_uses() {
     for (const auto& [code, uses] : uses_) {
         const auto user =
             std::ranges::find(users_, code.first, [](const auto& each) { return each->login; });
-        if (user == users_.end() || (*user)->unsure || (*user)->newest().erased) continue;
+        if (user == users_.end() || (*user)->is_unsure() || (*user)->newest().erased) continue;
         for (const auto& use : uses) {
             if (use.site == uses.front().site) continue;
             const Known& one = known_[use.site];
