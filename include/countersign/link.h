@@ -181,8 +181,8 @@ class LinkStore {
     /// The same object until there is a newer one; none: nobody has signed one yet.
     virtual std::shared_ptr<const SignedBytes> newest_pulse(Now now) = 0;
     /// Verifies one and keeps it if it is newer (an older one changes nothing). Writes nothing.
-    /// Errors: errc::bad_signature, errc::malformed, errc::wrong_pool, errc::wrong_epoch, errc::fork
-    /// (it is of another branch than this store's).
+    /// Errors: errc::bad_signature, errc::malformed, errc::wrong_pool, errc::wrong_epoch,
+    /// errc::fork (it is of another branch than this store's).
     virtual Result<void> take_pulse(const SignedBytes& pulse, Now now) = 0;
 
     // Feeding a copy.

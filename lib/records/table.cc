@@ -76,6 +76,8 @@ Result<Reader> Reader::prepare(sqlite::Database& database, std::string_view tabl
           {Query::each,
            "SELECT kind, id, seq, sealed, handles FROM $record WHERE (kind, id) > (?, ?)"
            " ORDER BY kind, id"},
+          {Query::each_of,
+           "SELECT id, seq, sealed, handles FROM $record WHERE kind = ? ORDER BY id"},
           {Query::each_handle,
            "SELECT value, kind, id FROM $handle WHERE (value, kind, id) > (?, ?, ?)"
            " ORDER BY value, kind, id"},
@@ -125,11 +127,14 @@ Result<void> Reader::each(const std::optional<RecordName>& after,
 
 Result<void> Reader::each_of(
     RecordKind kind, const std::function<bool(const RecordName&, const StoredRecord&)>& visit) {
-    RecordName before{.kind = RecordKind{static_cast<std::uint16_t>(value(kind) - 1)}, .id = {}};
-    before.id.bytes.fill(std::byte{0xff});
-    return each(before, [&](const RecordName& name, const StoredRecord& record) {
-        return name.kind == kind && visit(name, record);
-    });
+    return sqlite::each_row(statements_[Query::each_of].query(kind),
+                            [&](const sqlite::Rows& rows) -> Result<bool> {
+                                const auto id = rows.as<RecordId>(0);
+                                if (!id) return id.error();
+                                const auto record = to_record(rows, 1);
+                                if (!record) return record.error();
+                                return visit({kind, *id}, *record);
+                            });
 }
 
 Result<void> Reader::each_handle(const std::optional<HandleRow>& after,

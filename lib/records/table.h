@@ -32,7 +32,7 @@ class Reader {
     Result<void> each(const std::optional<RecordName>& after,
                       const std::function<bool(const RecordName&, const StoredRecord&)>& visit,
                       std::uint64_t* broken = nullptr);
-    /// As `each`, for all records of one kind.
+    /// As `each`, for all records of one kind; what rows of other kinds hold does not matter.
     Result<void> each_of(RecordKind kind,
                          const std::function<bool(const RecordName&, const StoredRecord&)>& visit);
     /// As `each`, for the rows of `handle`, in their own order.
@@ -43,7 +43,7 @@ class Reader {
     Result<LogSeq> newest_of_pool();
 
   private:
-    enum class Query { get, find, each, each_handle, number, newest_of_pool, count };
+    enum class Query { get, find, each, each_of, each_handle, number, newest_of_pool, count };
     explicit Reader(sqlite::Statements<Query> statements) : statements_(std::move(statements)) {}
     sqlite::Statements<Query> statements_;
 };
