@@ -94,6 +94,8 @@ class FakeLinkStore final : public LinkStore {
     using RowsHeld = std::map<RowAuthor, std::map<RowSeq, AttemptRow>>;
     /// This node sees one more attempt, on what `slot` names.
     void see_attempt(std::uint8_t slot, std::size_t size = 100);
+    /// The newest row of this node goes, as that of a user who is erased; its place stays taken.
+    void forget_newest_attempt();
     const RowsHeld& attempts() const { return attempts_; }
     RowAuthor author() const { return {node, incarnation}; }
     std::map<NodeId, int> completed;  ///< who has said that it has sent all

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "support/fake_link_store.h"
@@ -39,6 +40,10 @@ void FakeLinkStore::see_attempt(std::uint8_t slot, std::size_t size) {
     row.signature = signature_of(author(), row.seq, row.bytes);
     put_row(author(), std::move(row));
     ++writes;
+}
+
+void FakeLinkStore::forget_newest_attempt() {
+    attempts_[author()].erase(std::prev(attempts_[author()].end()));
 }
 
 std::shared_ptr<const RowVector> FakeLinkStore::row_vector() {

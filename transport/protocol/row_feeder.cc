@@ -14,6 +14,11 @@ constexpr std::size_t page_most =
     flow_overhead + page_bytes + wire::row_limit + page_rows * (row_overhead + flow_overhead);
 static_assert(page_most <= rows_window);
 
+void raise(RowVector& vector, const RowAuthor& author, RowSeq seq) {
+    auto& known = vector[author];
+    known = std::max(known, seq);
+}
+
 }  // namespace
 
 RowFeeder::RowFeeder(std::shared_ptr<LinkStore> store, Agenda& agenda)
@@ -22,6 +27,7 @@ RowFeeder::RowFeeder(std::shared_ptr<LinkStore> store, Agenda& agenda)
 }
 
 void RowFeeder::on_holds(RowVector vector) {
+    read_to_ = vector;
     peer_has_ = std::move(vector);
     ++vectors_;
     is_first_ = true;
@@ -30,7 +36,8 @@ void RowFeeder::on_holds(RowVector vector) {
 }
 
 void RowFeeder::peer_sent(const RowRun& run) {
-    learn({{run.author, run.rows.back().seq}});
+    raise(peer_has_, run.author, run.rows.back().seq);
+    raise(read_to_, run.author, run.rows.back().seq);
 }
 
 Result<void> RowFeeder::on_stored(std::uint64_t messages) {
@@ -43,17 +50,10 @@ Result<void> RowFeeder::on_stored(std::uint64_t messages) {
     return {};
 }
 
-void RowFeeder::learn(const RowVector& vector) {
-    for (const auto& [author, seq] : vector) {
-        auto& known = peer_has_[author];
-        known = std::max(known, seq);
-    }
-}
-
 bool RowFeeder::has_news(const RowVector& held) const {
     return std::ranges::any_of(held, [&](const auto& entry) {
-        const auto known = peer_has_.find(entry.first);
-        return known == peer_has_.end() || known->second < entry.second;
+        const auto known = read_to_.find(entry.first);
+        return known == read_to_.end() || known->second < entry.second;
     });
 }
 
@@ -89,7 +89,8 @@ void RowFeeder::pump() {
 
 void RowFeeder::on_read(RowPage page) {
     is_first_ = false;
-    learn(page.reached);
+    for (const auto& [author, seq] : page.reached) raise(read_to_, author, seq);
+    for (const auto& run : page.runs) raise(peer_has_, run.author, run.rows.back().seq);
     if (page.runs.empty() && (!page.all || said_all_)) return;
     said_all_ = said_all_ || page.all;
     std::size_t size = flow_overhead;

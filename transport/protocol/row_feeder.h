@@ -36,12 +36,12 @@ class RowFeeder {
     RowVector asked_for(const RowVector& held) const;
     void pump();
     void on_read(RowPage page);
-    void learn(const RowVector& vector);
 
     std::shared_ptr<LinkStore> store_;
     Agenda& agenda_;
     NodeId peer_;
-    RowVector peer_has_;
+    RowVector peer_has_;  ///< by its word, and by rows that went either way
+    RowVector read_to_;   ///< there may be no rows any more between the one and the other
     InFlight in_flight_;
     std::uint64_t sent_ = 0;
     std::uint64_t stored_ = 0;

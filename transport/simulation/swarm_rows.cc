@@ -130,9 +130,15 @@ void SwarmRun::judge_spread(Known& at, const Attempt& attempt) {
     });
 }
 
+/// A site whose clock is a day ahead takes the codes that others have used for long expired, keeps
+/// none of them, and has none to pass on (SECURITY.md).
+bool SwarmRun::codes_can_be_judged() const {
+    return rows_can_be_judged() && !plan_.has(Fault::clock_jumped_a_day);
+}
+
 void SwarmRun::judge_use(Known& at, const Attempt& attempt) {
-    if (!attempt.vector || !rows_can_be_judged()) return;
-    auto& uses = uses_[{attempt.login, *attempt.step}];
+    if (!attempt.vector || !codes_can_be_judged()) return;
+    auto& uses = uses_[{attempt.totp_uri, *attempt.step}];
     const auto site = static_cast<std::size_t>(&at - known_.data());
     for (const auto& use : uses) {
         if (use.site == site) continue;
@@ -175,10 +181,12 @@ void SwarmRun::check_rows() {
 
 /// That a code which two sites accepted has been told of.
 void SwarmRun::check_double_uses() {
-    if (!rows_can_be_judged()) return;
+    if (!codes_can_be_judged()) return;
     for (const auto& [code, uses] : uses_) {
-        const auto user =
-            std::ranges::find(users_, code.first, [](const auto& each) { return each->login; });
+        // Rows of an authenticator that has been replaced may be gone.
+        const auto user = std::ranges::find_if(users_, [&](const auto& each) {
+            return !each->states.empty() && each->newest().totp_uri == code.first;
+        });
         if (user == users_.end() || (*user)->is_unsure() || (*user)->newest().erased) continue;
         for (const auto& use : uses) {
             if (use.site == uses.front().site) continue;
@@ -189,7 +197,7 @@ void SwarmRun::check_double_uses() {
                                  other.site->count(Event::Kind::code_used_twice) != 0;
             check("double_use_told", is_told, [&] {
                 return one.site->name() + " and " + other.site->name() + " accepted one code of " +
-                       code.first + ", and neither tells";
+                       (*user)->login + ", and neither tells";
             });
         }
     }

@@ -105,6 +105,7 @@ class SwarmRun {
         std::string login;
         std::string password;
         std::optional<std::uint64_t> step;
+        std::string totp_uri;  ///< of the authenticator that made the code
         Instant began{};
         LogSeq head{};
         /// Of the password that counted when it began; none: there was no such user.
@@ -131,6 +132,7 @@ class SwarmRun {
     /// Rows of all sites say what their sites have answered: nobody lives another's life, or one
     /// that has been before.
     bool rows_can_be_judged() const;
+    bool codes_can_be_judged() const;
     void note_known_elsewhere(Known& at, Attempt& attempt);
     void note_place(Known& at, Guesses& guesses);
     bool is_cleared_afar(const Known& at, const std::string& login) const;
@@ -201,7 +203,7 @@ class SwarmRun {
     std::map<LogSeq, std::string> digests_;
     std::vector<std::pair<UserId, LogSeq>> erased_;
     std::map<std::string, std::set<std::size_t>> cleared_by_;                     // by login: where
-    std::map<std::pair<std::string, std::uint64_t>, std::vector<CodeUse>> uses_;  // login, step
+    std::map<std::pair<std::string, std::uint64_t>, std::vector<CodeUse>> uses_;  // URI, step
     std::string canary_;
     bool canary_heard_ = false;
     std::uint64_t passwords_ = 0;

@@ -268,8 +268,12 @@ void SwarmRun::sign_in(Known& at,
                        std::optional<std::uint64_t> step) {
     const auto head = inside(at).store->links().store()->head().seq;
     const auto index = static_cast<std::size_t>(&at - known_.data());
-    Attempt attempt{
-        .login = user.login, .password = password, .step = step, .began = time(), .head = head};
+    Attempt attempt{.login = user.login,
+                    .password = password,
+                    .step = step,
+                    .totp_uri = user.newest().totp_uri,
+                    .began = time(),
+                    .head = head};
     const UserState* const state = user.at(head);
     if (state && !state->erased) {
         attempt.key = {user.login, state->password};
@@ -282,7 +286,7 @@ void SwarmRun::sign_in(Known& at,
         ++guesses.in_flight;
     }
     std::string code;
-    if (step && !user.newest().totp_uri.empty()) code = totp_code(user.newest().totp_uri, *step);
+    if (step && !attempt.totp_uri.empty()) code = totp_code(attempt.totp_uri, *step);
     at.site->sign_in({.login = user.login,
                       .password = Secret(password),
                       .code = std::move(code),

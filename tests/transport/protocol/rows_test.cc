@@ -288,3 +288,21 @@ TEST_CASE("rows: more than may be under way, while none is stored: too large") {
     CHECK(taken == (2u << 20) / (200 * (2'000 + 128) + 512));
     CHECK(receiver.on_rows(rows_of(other)).error() == errc::too_large);
 }
+
+TEST_CASE("rows: the feeder has dropped its newest: those behind the gap pass all the same") {
+    TwoLinks two;
+    two.found();
+    see_attempts(*two.hq.store, 3);
+    two.dial();
+    two.run();
+    two.hq.store->see_attempt(7);
+    two.hq.store->forget_newest_attempt();
+    two.on_commit();
+    two.run();
+    two.hq.store->see_attempt(8);
+    two.on_commit();
+    two.run();
+    CHECK(two.same_attempts());
+    CHECK(two.branch.store->rows_taken == 4);
+    CHECK(two.branch.store->rows_ignored == 0);
+}
