@@ -223,8 +223,8 @@ std::vector<wire::Message> conversation(Role role, const RawPool& pool, const Ra
     auto& speaker = role == following || role == copying ? *pool.hq : *pool.branch;
     const auto vector = *speaker.row_vector();
     all.emplace_back(wire::Holds{vector});
-    auto page = *speaker.read_rows({}, 1u << 20, 100);
-    all.emplace_back(wire::Rows{std::move(page.runs), page.all});
+    auto rows = *speaker.read_rows({}, 1u << 20, 100);
+    all.emplace_back(wire::Rows{std::move(rows.runs), rows.all});
     all.emplace_back(wire::RowsStored{1});
     const auto seen = pool.branch->head().seq;
     wire::Batches rest;
