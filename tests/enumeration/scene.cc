@@ -103,6 +103,7 @@ class Builder {
         } while (!page.last);
         const auto state = must(to->copy_state());
         must(to->replay(batches(LogSeq{value(state.first) - 1})));
+        must(to->rows_complete(from->identity().node));
     }
 
     std::vector<SignedBytes> designations() {
