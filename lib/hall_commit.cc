@@ -87,8 +87,12 @@ Result<void> Hall::notice_others(const log::Head& head) {
     if (head.place.seq == last_written_) return {};
     auto fresh = read_own_view();
     if (!fresh) return fresh.error();
+    const bool is_removed = stage_of(**fresh) == Stage::removed;
     set_view(std::move(*fresh));
     last_written_ = head.place.seq;
+    if (is_removed && stage_.exchange(Stage::removed) != Stage::removed) {
+        tell(Event::Kind::node_removed, "this node");
+    }
     replication_->moved(head);
     return {};
 }
